@@ -1,0 +1,1 @@
+"""Compile trained recurrent networks to analog circuits, and prove that the netlist is the network."""
