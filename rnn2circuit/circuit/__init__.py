@@ -1,0 +1,1 @@
+"""Circuits as data: columnar banks of elements on nets."""

@@ -1,0 +1,1 @@
+"""Equilibria, Jacobians and state spaces."""

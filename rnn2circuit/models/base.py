@@ -164,7 +164,7 @@ class AbstractModel(abc.ABC):
 
 def arrays_of(model: AbstractModel) -> dict[str, NDArray[np.float64]]:
     """The numeric fields of a model that are present, by name, in declaration order."""
-    found = {}
+    found: dict[str, NDArray[np.float64]] = {}
     for field in fields(model):
         value = getattr(model, field.name)
         if isinstance(value, np.ndarray | float):

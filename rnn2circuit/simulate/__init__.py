@@ -1,0 +1,1 @@
+"""SPICE programs, one per file, behind one small interface."""

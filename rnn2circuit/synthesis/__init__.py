@@ -1,0 +1,1 @@
+"""Ideal circuits from models: scaling, analog blocks, and one realization per family."""

@@ -1,0 +1,1 @@
+"""Independent checks of an emitted netlist against the model it came from."""

@@ -1,0 +1,1 @@
+"""Netlist dialects: spelling, and no engineering."""
