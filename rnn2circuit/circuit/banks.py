@@ -1,0 +1,321 @@
+"""Element banks: many instances of one kind, as arrays.
+
+An ideal circuit is a handful of banks, however many elements it has. Nets are integers, 0 is
+ground. Every bank carries three things beside its columns:
+
+``stem``
+    its name; instance k is called ``stem`` followed by its index row, as in ``w_3_1``
+``index``
+    shape (k, d): the position of each instance in the model's arrays, counted from 1
+``meaning``
+    one ASCII sentence that ends up as a comment above the bank in the netlist
+
+Sign convention: a source of current drives it *into* its ``out`` net (from ground). A bank that
+exists is valid: columns are of one length, read-only and finite.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from rnn2circuit.arrays import Indices, Vector, readonly, require
+from rnn2circuit.errors import CircuitError
+
+_STEM = re.compile(r"[a-z][a-z0-9]*")
+_MEANING = re.compile(r"[ -~]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Resistors:
+    """``i = v / R`` from p to n. A negative value is an explicit active element."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    p: Indices
+    n: Indices
+    resistance: Vector  # ohm, either sign, not zero
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("p", "n"), values=("resistance",))
+        require(
+            f"resistance of {self.stem!r}",
+            self.resistance,
+            self.resistance != 0,
+            rule="different from zero",
+            error=CircuitError,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Capacitors:
+    """``i = C dv/dt`` from p to n, with ``v = v_initial`` at t = 0."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    p: Indices
+    n: Indices
+    capacitance: Vector  # F
+    v_initial: Vector  # V
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("p", "n"), values=("capacitance", "v_initial"))
+        require(
+            f"capacitance of {self.stem!r}",
+            self.capacitance,
+            self.capacitance > 0,
+            rule="positive",
+            error=CircuitError,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inductors:
+    """``v = L di/dt`` with i from p to n, and ``i = i_initial`` at t = 0."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    p: Indices
+    n: Indices
+    inductance: Vector  # H
+    i_initial: Vector  # A
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("p", "n"), values=("inductance", "i_initial"))
+        require(
+            f"inductance of {self.stem!r}",
+            self.inductance,
+            self.inductance > 0,
+            rule="positive",
+            error=CircuitError,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CurrentSources:
+    """A constant current into `out`."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    out: Indices
+    current: Vector  # A
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("out",), values=("current",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Transconductances:
+    """VCCS: ``gm * v(control)`` flows into `out`."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    out: Indices
+    control: Indices
+    gm: Vector  # S, either sign
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("out", "control"), values=("gm",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VoltageAmplifiers:
+    """VCVS: ``v(out) = gain * v(control)``."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    out: Indices
+    control: Indices
+    gain: Vector  # V/V
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("out", "control"), values=("gain",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ammeters:
+    """A wire from p to n whose current other elements may copy: a 0 V source."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    p: Indices
+    n: Indices
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("p", "n"), values=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Transresistances:
+    """CCVS: ``v(out) = resistance * i(ammeter)``; instance k listens to instance k of `ammeter`."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    out: Indices
+    ammeter: Ammeters
+    resistance: Vector  # ohm
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("out",), values=("resistance",))
+        _check_ammeter(self.stem, self.index, self.ammeter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CurrentMirrors:
+    """CCCS: ``gain * i(ammeter)`` flows into `out`; instance k copies instance k of `ammeter`."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    out: Indices
+    ammeter: Ammeters
+    gain: Vector  # A/A
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("out",), values=("gain",))
+        _check_ammeter(self.stem, self.index, self.ammeter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Gyrators:
+    """Ideal gyrator: ``i1 = g v2`` and ``i2 = -g v1``, currents into p1 and p2.
+
+    Lossless and nonreciprocal (B. D. H. Tellegen, 1948). Either port may float.
+    """
+
+    stem: str
+    index: Indices
+    meaning: str
+    p1: Indices
+    n1: Indices
+    p2: Indices
+    n2: Indices
+    gyration_conductance: Vector  # S, either sign, not zero
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("p1", "n1", "p2", "n2"), values=("gyration_conductance",))
+        require(
+            f"gyration conductance of {self.stem!r}",
+            self.gyration_conductance,
+            self.gyration_conductance != 0,
+            rule="different from zero",
+            error=CircuitError,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SigmoidStages:
+    """``v(out) = σ(v(control))`` with both in volts, for σ named by `activation`."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    out: Indices
+    control: Indices
+    activation: str  # tanh, logistic, relu or softplus
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("out", "control"), values=())
+        if self.activation not in ("tanh", "logistic", "relu", "softplus"):
+            raise CircuitError(
+                f"stage {self.stem!r}: no amplifier has the characteristic {self.activation!r}; "
+                "known are tanh, logistic, relu and softplus"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Products:
+    """Four-quadrant multiplier: ``v(out) = v(a) * v(b) / 1 V``."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    out: Indices
+    a: Indices
+    b: Indices
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("out", "a", "b"), values=())
+
+
+Bank: TypeAlias = (  # closed: a new kind must break the type check of every consumer
+    Resistors
+    | Capacitors
+    | Inductors
+    | CurrentSources
+    | Transconductances
+    | VoltageAmplifiers
+    | Ammeters
+    | Transresistances
+    | CurrentMirrors
+    | Gyrators
+    | SigmoidStages
+    | Products
+)
+
+
+def net_columns(bank: Bank) -> tuple[str, ...]:
+    """Names of the columns of a bank that hold nets."""
+    match bank:
+        case Resistors() | Capacitors() | Inductors() | Ammeters():
+            return ("p", "n")
+        case CurrentSources() | Transresistances() | CurrentMirrors():
+            return ("out",)
+        case Transconductances() | VoltageAmplifiers() | SigmoidStages():
+            return ("out", "control")
+        case Gyrators():
+            return ("p1", "n1", "p2", "n2")
+        case Products():
+            return ("out", "a", "b")
+
+
+def _check(bank: Bank, *, nets: tuple[str, ...], values: tuple[str, ...]) -> None:
+    """Check stem, meaning and index, and freeze all columns at the length of the index."""
+    if not _STEM.fullmatch(bank.stem):
+        raise CircuitError(f"bank stem must match [a-z][a-z0-9]*, got {bank.stem!r}")
+    if not _MEANING.fullmatch(bank.meaning):
+        raise CircuitError(f"meaning of bank {bank.stem!r} must be one line of printable ASCII")
+    index = np.array(bank.index, dtype=np.int64)
+    if index.ndim != 2 or index.shape[0] == 0 or not 1 <= index.shape[1] <= 2:
+        raise CircuitError(
+            f"index of bank {bank.stem!r} must have shape (k, 1) or (k, 2) with k >= 1, "
+            f"got {index.shape}"
+        )
+    if np.any(index < 1):
+        raise CircuitError(f"index of bank {bank.stem!r} counts from 1, got {int(index.min())}")
+    key = index[:, 0] if index.shape[1] == 1 else index[:, 0] * (1 << 31) + index[:, 1]
+    if np.unique(key).size != key.size:
+        raise CircuitError(f"bank {bank.stem!r} holds two instances of one index")
+    index.setflags(write=False)
+    object.__setattr__(bank, "index", index)
+    count = index.shape[0]
+    for name in nets:
+        column = np.array(getattr(bank, name), dtype=np.int64)
+        if column.shape != (count,):
+            raise CircuitError(
+                f"column {name} of bank {bank.stem!r} must have shape ({count},), "
+                f"got {column.shape}"
+            )
+        column.setflags(write=False)
+        object.__setattr__(bank, name, column)
+    for name in values:
+        label = f"{name} of bank {bank.stem!r}"
+        column = readonly(label, getattr(bank, name), (count,), error=CircuitError)
+        object.__setattr__(bank, name, column)
+
+
+def _check_ammeter(stem: str, index: Indices, ammeter: Ammeters) -> None:
+    if len(index) != len(ammeter.index):
+        raise CircuitError(
+            f"bank {stem!r} has {len(index)} instances but its ammeter bank "
+            f"{ammeter.stem!r} has {len(ammeter.index)}"
+        )

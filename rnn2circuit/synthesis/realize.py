@@ -1,0 +1,136 @@
+"""Realization: the ideal circuit of a model, and the map back to its states."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn2circuit.arrays import Indices
+from rnn2circuit.circuit.circuit import Circuit, CircuitBuilder
+from rnn2circuit.models import Ctrnn, Hopfield, Linear, Ltc, Model
+from rnn2circuit.statemap import PortMap, StateMap
+from rnn2circuit.synthesis.blocks import Coupling, Relaxation, bias, inject, sum_nodes
+from rnn2circuit.synthesis.ctrnn import realize_ctrnn
+from rnn2circuit.synthesis.hopfield import realize_hopfield
+from rnn2circuit.synthesis.linear import realize_linear
+from rnn2circuit.synthesis.ltc import realize_ltc
+from rnn2circuit.synthesis.scaling import Form, Scaling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Realization:
+    """A circuit and what its ports mean."""
+
+    circuit: Circuit
+    state_map: StateMap
+    scaling: Scaling
+
+
+def realize(model: Model, *, form: Form, coupling: Coupling, scaling: Scaling) -> Realization:
+    """Build the ideal circuit of `model`.
+
+    Parameters
+    ----------
+    form : {"rc", "rl"}
+        ``rc``: states are port voltages of R∥C one-ports. ``rl``: the dual, states are currents
+        of series R-L one-ports, sensed as voltages. Both have the same equations.
+    coupling : {"vccs", "gyrator"}
+        ``vccs``: one transconductance per nonzero coupling. ``gyrator``: the symmetric part of
+        the coupling matrix as resistors (of an LTC, the gap junctions) and its skew part as
+        gyrators.
+
+    Raises
+    ------
+    CircuitError
+        If a component value does not fit a float64.
+    """
+    model = model.without_input_map()
+    b = CircuitBuilder()
+    inputs = b.nets("u", model.n_inputs)
+    states = _realize_family(b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs)
+    outputs = _readout(b, model, states.shown, inputs, scaling)
+    circuit = b.build(ports=[*inputs, *states.shown, *outputs])
+    return Realization(
+        circuit=circuit,
+        state_map=StateMap(
+            inputs=_port_maps(circuit, inputs, scaling),
+            states=_port_maps(circuit, states.shown, scaling),
+            outputs=_port_maps(circuit, outputs, scaling),
+            seconds_per_unit=scaling.seconds_per_unit,
+        ),
+        scaling=scaling,
+    )
+
+
+def _realize_family(
+    b: CircuitBuilder,
+    model: Model,
+    *,
+    form: Form,
+    coupling: Coupling,
+    scaling: Scaling,
+    inputs: Indices,
+) -> Relaxation:
+    match model:
+        case Linear():
+            return realize_linear(
+                b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
+            )
+        case Ctrnn():
+            return realize_ctrnn(
+                b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
+            )
+        case Hopfield():
+            return realize_hopfield(
+                b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
+            )
+        case Ltc():
+            return realize_ltc(
+                b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
+            )
+
+
+def _readout(
+    b: CircuitBuilder, model: Model, shown: Indices, inputs: Indices, scaling: Scaling
+) -> Indices:
+    """Output nets ``y = w_out x + b_out + d u``, or none where the outputs are all states."""
+    if model.w_out is None and model.b_out is None and model.feedthrough is None:
+        return np.zeros(0, dtype=np.int64)
+    y = sum_nodes(b, "y", model.n_outputs, scaling)
+    w_out = np.eye(model.n_states) if model.w_out is None else model.w_out
+    inject(
+        b,
+        "ro",
+        "readout weights w_out[output, state]: gm = w_out / impedance",
+        out=y,
+        control=shown,
+        gm=w_out / scaling.impedance,
+    )
+    if model.feedthrough is not None:
+        inject(
+            b,
+            "ft",
+            "feedthrough d[output, input]: gm = d / impedance",
+            out=y,
+            control=inputs,
+            gm=model.feedthrough / scaling.impedance,
+        )
+    if model.b_out is not None:
+        bias(
+            b,
+            "robias",
+            "readout biases",
+            out=y,
+            current=model.b_out * scaling.volts_per_unit / scaling.impedance,
+        )
+    return y
+
+
+def _port_maps(circuit: Circuit, nets: Indices, scaling: Scaling) -> tuple[PortMap, ...]:
+    return tuple(
+        PortMap(
+            name=circuit.nets[int(k)],
+            port=circuit.nets[int(k)],
+            volts_per_unit=scaling.volts_per_unit,
+        )
+        for k in nets
+    )

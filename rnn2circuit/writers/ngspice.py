@@ -1,0 +1,209 @@
+"""The ngspice dialect: how banks and testbenches are spelled.
+
+Rules of the text, each of which an independent reader checks again:
+
+- lower-case ASCII, LF only; the first line is a comment (SPICE takes it for the title)
+- names are positional; numbers are the shortest that read back to the same float, without
+  suffix letters
+- numbers stand in R, C, L, G, E, F, H and I elements only: ngspice 39 cuts literals inside B
+  expressions to 11 digits. The characteristics below hold no model number.
+- ``log``, ``limit``, ``^`` and ``**`` are avoided: simulators disagree about each
+- logistic as ``0.5+0.5*tanh(0.5*z)``: never overflows, and is faster than exp
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, assert_never
+
+from rnn2circuit.arrays import Indices, Vector
+from rnn2circuit.circuit.banks import (
+    Ammeters,
+    Bank,
+    Capacitors,
+    CurrentMirrors,
+    CurrentSources,
+    Gyrators,
+    Inductors,
+    Products,
+    Resistors,
+    SigmoidStages,
+    Transconductances,
+    Transresistances,
+    VoltageAmplifiers,
+)
+from rnn2circuit.circuit.circuit import GROUND, Circuit
+from rnn2circuit.circuit.testbench import PwlSource, SineSource, Source, Testbench
+from rnn2circuit.units import spice_number as num
+
+# Newton to the last digits, because every accepted step is compared with the step equation;
+# trtol loosens the step control by the same factor again, so that the given largest step
+# decides and the error keeps its second order in it (charge and truncation control cut steps
+# only where they would be off by about 1e-6).
+OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 trtol=7000"
+
+CHARACTERISTICS = {
+    "tanh": "tanh(v({0}))",
+    "logistic": "0.5+0.5*tanh(0.5*v({0}))",
+    "relu": "uramp(v({0}))",
+    "softplus": "0.5*(v({0})+abs(v({0})))+ln(1+exp(-abs(v({0}))))",
+}
+
+PWL_POINTS_PER_LINE = 8  # keeps lines short enough to read
+
+
+def write_subcircuit(circuit: Circuit, *, name: str, title: Sequence[str]) -> str:
+    """The netlist of a circuit: one flat ``.subckt``.
+
+    Parameters
+    ----------
+    name : str
+        Subcircuit name, positional like all others.
+    title : sequence of str
+        Comment lines for the head, printable ASCII.
+    """
+    nets = circuit.nets
+    lines = [f"* {line}" for line in title]
+    ports = " ".join(nets[p] for p in circuit.ports)
+    lines += ["*", f".subckt {name} {ports}"]
+    for bank in circuit.banks:
+        lines.append(f"* {bank.meaning}")
+        lines += cards(bank, nets)
+    lines += initial_conditions(circuit)
+    lines.append(f".ends {name}")
+    return "\n".join(lines) + "\n"
+
+
+def initial_conditions(circuit: Circuit) -> list[str]:
+    """``.ic`` cards of grounded capacitors: they hold the state where ``uic`` is not given."""
+    lines = [
+        f".ic v({circuit.nets[p]})={v!r}"
+        for bank in circuit.banks
+        if isinstance(bank, Capacitors)
+        for p, n, v in zip(bank.p.tolist(), bank.n.tolist(), bank.v_initial.tolist(), strict=True)
+        if n == GROUND
+    ]
+    return ["* initial state, for a transient without uic", *lines] if lines else []
+
+
+def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one case per bank kind
+    """The element lines of a bank."""
+    match bank:
+        case Resistors():
+            return [
+                # A real negative resistor adds noise; SPICE would subtract it.
+                f"r_{k} {nets[p]} {nets[n]} {v!r}" + ("" if v > 0 else " noisy=0")
+                for k, p, n, v in _rows(bank, bank.p, bank.n, bank.resistance)
+            ]
+        case Capacitors():
+            return [
+                f"c_{k} {nets[p]} {nets[n]} {c!r} ic={v!r}"
+                for k, p, n, c, v in _rows(bank, bank.p, bank.n, bank.capacitance, bank.v_initial)
+            ]
+        case Inductors():
+            return [
+                f"l_{k} {nets[p]} {nets[n]} {l!r} ic={i!r}"
+                for k, p, n, l, i in _rows(bank, bank.p, bank.n, bank.inductance, bank.i_initial)
+            ]
+        case CurrentSources():
+            return [f"i_{k} 0 {nets[o]} {v!r}" for k, o, v in _rows(bank, bank.out, bank.current)]
+        case Transconductances():
+            return [
+                f"g_{k} 0 {nets[o]} {nets[c]} 0 {g!r}"
+                for k, o, c, g in _rows(bank, bank.out, bank.control, bank.gm)
+            ]
+        case VoltageAmplifiers():
+            return [
+                f"e_{k} {nets[o]} 0 {nets[c]} 0 {g!r}"
+                for k, o, c, g in _rows(bank, bank.out, bank.control, bank.gain)
+            ]
+        case Ammeters():
+            return [f"v_{k} {nets[p]} {nets[n]} 0" for k, p, n in _rows(bank, bank.p, bank.n)]
+        case Transresistances():
+            return [
+                f"h_{k} {nets[o]} 0 v_{a} {r!r}"
+                for (k, o, r), a in zip(
+                    _rows(bank, bank.out, bank.resistance), _names(bank.ammeter), strict=True
+                )
+            ]
+        case CurrentMirrors():
+            return [
+                f"f_{k} 0 {nets[o]} v_{a} {g!r}"
+                for (k, o, g), a in zip(
+                    _rows(bank, bank.out, bank.gain), _names(bank.ammeter), strict=True
+                )
+            ]
+        case Gyrators():
+            return [line for row in _gyrator_rows(bank) for line in _gyrator(nets, *row)]
+        case SigmoidStages():
+            shape = CHARACTERISTICS[bank.activation]
+            return [
+                f"b_{k} {nets[o]} 0 v={shape.format(nets[c])}"
+                for k, o, c in _rows(bank, bank.out, bank.control)
+            ]
+        case Products():
+            return [
+                f"b_{k} {nets[o]} 0 v=v({nets[a]})*v({nets[c]})"
+                for k, o, a, c in _rows(bank, bank.out, bank.a, bank.b)
+            ]
+        case _:
+            assert_never(bank)
+
+
+def write_testbench(bench: Testbench, *, title: Sequence[str]) -> str:
+    """A deck that runs as it stands: ``ngspice -b -n -r out.raw FILE``."""
+    lines = [f"* {line}" for line in title]
+    lines += [f".include {bench.netlist}", OPTIONS]
+    for port, source in bench.sources:
+        lines += source_card(port, source)
+    lines.append(f"x_dut {' '.join(bench.ports)} {bench.subckt}")
+    lines.append(".save " + " ".join(f"v({port})" for port in bench.recorded))
+    transient = bench.transient
+    step, stop = num(transient.step), num(transient.stop)
+    lines.append(f".tran {step} {stop} 0 {step}" + (" uic" if transient.from_initial else ""))
+    lines.append(".end")
+    return "\n".join(lines) + "\n"
+
+
+def source_card(port: str, source: Source) -> list[str]:
+    """The lines of one input source."""
+    match source:
+        case SineSource():
+            values = (source.offset, source.amplitude, source.frequency)
+            return [f"v_{port} {port} 0 sin({' '.join(num(v) for v in values)})"]
+        case PwlSource():
+            pairs = [
+                f"{t!r} {v!r}"
+                for t, v in zip(source.times.tolist(), source.volts.tolist(), strict=True)
+            ]
+            rows = [
+                " ".join(pairs[k : k + PWL_POINTS_PER_LINE])
+                for k in range(0, len(pairs), PWL_POINTS_PER_LINE)
+            ]
+            head = f"v_{port} {port} 0 pwl("
+            return [head, *(f"+ {row}" for row in rows[:-1]), f"+ {rows[-1]})"]
+        case _:
+            assert_never(source)
+
+
+def _names(bank: Bank) -> list[str]:
+    """Instance names: the stem and the index row."""
+    stem = bank.stem
+    if bank.index.shape[1] == 1:
+        return [f"{stem}_{k}" for k in bank.index[:, 0].tolist()]
+    return [f"{stem}_{i}_{j}" for i, j in bank.index.tolist()]
+
+
+def _rows(bank: Bank, *columns: Vector | Indices) -> Iterator[tuple[Any, ...]]:
+    """Name and column entries of each instance, as plain Python numbers."""
+    return zip(_names(bank), *(column.tolist() for column in columns), strict=True)
+
+
+def _gyrator_rows(bank: Gyrators) -> Iterator[tuple[str, int, int, int, int, float]]:
+    return _rows(bank, bank.p1, bank.n1, bank.p2, bank.n2, bank.gyration_conductance)
+
+
+def _gyrator(
+    nets: Sequence[str], name: str, p1: int, n1: int, p2: int, n2: int, g: float
+) -> tuple[str, str]:
+    """SPICE has no gyrator: two transconductances of opposite sign are one, exactly."""
+    port1, port2 = f"{nets[p1]} {nets[n1]}", f"{nets[p2]} {nets[n2]}"
+    return f"g_{name}_f {port1} {port2} {g!r}", f"g_{name}_r {port2} {port1} {-g!r}"
