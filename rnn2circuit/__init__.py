@@ -1,1 +1,97 @@
-"""Compile trained recurrent networks to analog circuits, and prove that the netlist is the network."""
+"""Compile trained recurrent networks to analog circuits, and prove the netlists.
+
+The stages, in order::
+
+    import rnn2circuit as r2c
+
+    model = r2c.load("ctrnn.npz")
+    compiled = r2c.compile_model(model, form="rc", coupling="vccs")
+    compiled.write("out")
+    result = r2c.verify_model(model)
+    print(result.verdict)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rnn2circuit.flow import (
+        Compiled,
+        Limits,
+        Simulation,
+        Verification,
+        compile_model,
+        simulate,
+        verify_compiled,
+        verify_model,
+    )
+    from rnn2circuit.linearize import find_equilibria, find_equilibrium, linearize, to_control
+    from rnn2circuit.models import Ctrnn, Hopfield, Linear, Ltc
+    from rnn2circuit.models.io import load, save
+    from rnn2circuit.stimulus import PwlStimulus, SineStimulus, hold_samples, load_stimulus
+    from rnn2circuit.verify.checks import Check, Report, Verdict
+
+# Where each public name lives. They load when first used, so that importing the package costs
+# nothing and a user of the models alone never loads a simulator.
+_HOMES = {
+    "Check": "verify.checks",
+    "Compiled": "flow",
+    "Ctrnn": "models",
+    "Hopfield": "models",
+    "Limits": "flow",
+    "Linear": "models",
+    "Ltc": "models",
+    "PwlStimulus": "stimulus",
+    "Report": "verify.checks",
+    "Simulation": "flow",
+    "SineStimulus": "stimulus",
+    "Verdict": "verify.checks",
+    "Verification": "flow",
+    "compile_model": "flow",
+    "find_equilibria": "linearize",
+    "find_equilibrium": "linearize",
+    "hold_samples": "stimulus",
+    "linearize": "linearize",
+    "load": "models.io",
+    "load_stimulus": "stimulus",
+    "save": "models.io",
+    "simulate": "flow",
+    "to_control": "linearize",
+    "verify_compiled": "flow",
+    "verify_model": "flow",
+}
+
+__all__ = [
+    "Check",
+    "Compiled",
+    "Ctrnn",
+    "Hopfield",
+    "Limits",
+    "Linear",
+    "Ltc",
+    "PwlStimulus",
+    "Report",
+    "Simulation",
+    "SineStimulus",
+    "Verdict",
+    "Verification",
+    "compile_model",
+    "find_equilibria",
+    "find_equilibrium",
+    "hold_samples",
+    "linearize",
+    "load",
+    "load_stimulus",
+    "save",
+    "simulate",
+    "to_control",
+    "verify_compiled",
+    "verify_model",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'rnn2circuit' has no attribute {name!r}")
+    return getattr(import_module(f"rnn2circuit.{home}"), name)

@@ -1,7 +1,8 @@
 """The bridge between model and circuit: which port carries which quantity, and in what units."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,3 +69,120 @@ def scales(ports: Sequence[PortMap]) -> NDArray[np.float64]:
 def offsets(ports: Sequence[PortMap]) -> NDArray[np.float64]:
     """``v_offset`` of each port, shape (k,)."""
     return np.array([m.v_offset for m in ports], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetlistMap:
+    """What stands in ``NAME.json`` beside a netlist: ports, scales, identity.
+
+    Attributes
+    ----------
+    netlist : str
+        File name of the netlist, in the same directory.
+    subckt : str
+        Name of its subcircuit.
+    weights_sha256, netlist_sha256 : str
+        Fingerprints of the model (see `models.base.weights_sha256`) and of the netlist's bytes.
+    element_counts : tuple of (str, int)
+        Elements of each kind.
+    """
+
+    netlist: str
+    subckt: str
+    state_map: StateMap
+    family: str
+    level: str
+    form: str
+    coupling: str
+    weights_sha256: str
+    netlist_sha256: str
+    tool_version: str
+    element_counts: tuple[tuple[str, int], ...]
+
+
+_TEXT_FIELDS = (
+    "netlist",
+    "subckt",
+    "family",
+    "level",
+    "form",
+    "coupling",
+    "weights_sha256",
+    "netlist_sha256",
+    "tool_version",
+)
+
+
+def map_to_json(record: NetlistMap) -> str:
+    """Deterministic JSON text of a map, ending in a newline."""
+    ports = record.state_map
+    data = {name: getattr(record, name) for name in _TEXT_FIELDS}
+    data |= {
+        "ports": list(ports.ports),
+        "inputs": [asdict(m) for m in ports.inputs],
+        "states": [asdict(m) for m in ports.states],
+        "outputs": [asdict(m) for m in ports.outputs],
+        "seconds_per_unit": ports.seconds_per_unit,
+        "element_counts": dict(record.element_counts),
+    }
+    return json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def map_from_json(text: str) -> NetlistMap:
+    """Read a map back.
+
+    Raises
+    ------
+    CircuitError
+        If the text is not a map: the message names the field that is missing or wrong.
+    """
+    try:
+        data = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise CircuitError(f"the map is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise CircuitError(f"the map must be a JSON object, got {type(data).__name__}")
+    fields: dict[str, str] = {}
+    for name in _TEXT_FIELDS:
+        value = data.get(name)
+        if not isinstance(value, str):
+            raise CircuitError(f"map field {name!r} must be text, got {value!r}")
+        fields[name] = value
+    seconds = data.get("seconds_per_unit")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise CircuitError(f"map field 'seconds_per_unit' must be a number, got {seconds!r}")
+    state_map = StateMap(
+        inputs=_port_list(data, "inputs"),
+        states=_port_list(data, "states"),
+        outputs=_port_list(data, "outputs"),
+        seconds_per_unit=float(seconds),
+    )
+    if data.get("ports") != list(state_map.ports):
+        raise CircuitError("map field 'ports' must list inputs, states and outputs in that order")
+    counts = data.get("element_counts")
+    if not isinstance(counts, dict) or not all(isinstance(v, int) for v in counts.values()):
+        raise CircuitError("map field 'element_counts' must map kinds to whole numbers")
+    return NetlistMap(state_map=state_map, element_counts=tuple(counts.items()), **fields)
+
+
+def _port_list(data: dict[str, object], name: str) -> tuple[PortMap, ...]:
+    entries = data.get(name)
+    if not isinstance(entries, list):
+        raise CircuitError(f"map field {name!r} must be a list of ports, got {entries!r}")
+    ports: list[PortMap] = []
+    for k, entry in enumerate(entries):
+        try:
+            ports.append(
+                PortMap(
+                    name=str(entry["name"]),
+                    port=str(entry["port"]),
+                    volts_per_unit=float(entry["volts_per_unit"]),
+                    v_offset=float(entry["v_offset"]),
+                )
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CircuitError(
+                f"map entry {name}[{k}] must hold name, port, volts_per_unit and v_offset: "
+                f"{type(error).__name__} {error}"
+            ) from error
+    return tuple(ports)

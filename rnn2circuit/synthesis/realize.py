@@ -23,6 +23,7 @@ class Realization:
     circuit: Circuit
     state_map: StateMap
     scaling: Scaling
+    form: Form
 
 
 def realize(model: Model, *, form: Form, coupling: Coupling, scaling: Scaling) -> Realization:
@@ -58,6 +59,7 @@ def realize(model: Model, *, form: Form, coupling: Coupling, scaling: Scaling) -
             seconds_per_unit=scaling.seconds_per_unit,
         ),
         scaling=scaling,
+        form=form,
     )
 
 

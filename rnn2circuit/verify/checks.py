@@ -123,3 +123,7 @@ class Report:
         if not self.checks:
             return Verdict.UNVERIFIABLE
         return min((c.verdict for c in self.checks), key=SEVERITY.index)
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict is Verdict.PASS

@@ -1,0 +1,395 @@
+"""The command line: the same verbs as the Python API, and no engineering.
+
+Exit codes: 0 pass, 1 the circuit disagrees with the model, 2 bad usage or bad input,
+3 unverifiable, 4 error of a simulator, 5 timeout.
+"""
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from rnn2circuit.demo import plot_verification, run_demo
+from rnn2circuit.errors import (
+    Rnn2CircuitError,
+    SimulationError,
+    SimulationTimeout,
+    UnverifiableError,
+    UsageError,
+)
+from rnn2circuit.flow import (
+    SEED,
+    TOOL_VERSION,
+    Compiled,
+    Limits,
+    Verification,
+    compile_model,
+    simulate,
+    verify_compiled,
+)
+from rnn2circuit.linearize import describe_linearization, linearize, write_linearization
+from rnn2circuit.models import Linear, Model
+from rnn2circuit.models.describe import describe_model
+from rnn2circuit.models.io import load
+from rnn2circuit.report.files import write_all
+from rnn2circuit.report.json_report import report_json
+from rnn2circuit.report.junit import report_junit
+from rnn2circuit.report.netlist_summary import describe_circuit
+from rnn2circuit.report.text import report_text
+from rnn2circuit.simulate.known_decks import describe_examination, examine
+from rnn2circuit.simulate.registry import SIMULATORS, simulator_named
+from rnn2circuit.stimulus import load_stimulus
+from rnn2circuit.synthesis.blocks import COUPLINGS
+from rnn2circuit.synthesis.scaling import FORMS
+from rnn2circuit.verify.checks import Verdict
+
+EXIT_BAD_INPUT = 2
+SILENCE = 1.0  # s: a stage that takes longer says so
+"""Stages shorter than this are not worth a line."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    args = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = args.run
+    try:
+        return run(args)
+    except SimulationTimeout as error:
+        return _complain(error, Verdict.TIMEOUT.exit_code)
+    except SimulationError as error:
+        return _complain(error, Verdict.ERROR.exit_code)
+    except UnverifiableError as error:
+        return _complain(error, Verdict.UNVERIFIABLE.exit_code)
+    except Rnn2CircuitError as error:  # ours only: a bug must still show its traceback
+        return _complain(error, EXIT_BAD_INPUT)
+
+
+def _complain(error: Rnn2CircuitError, code: int) -> int:
+    print(f"rnn2circuit: {error}", file=sys.stderr)
+    return code
+
+
+def run_compile(args: argparse.Namespace) -> int:
+    """``rnn2circuit compile MODEL -o DIR``."""
+    with progress("compiling"):
+        compiled = _compile(args)
+    for path in compiled.write(args.output):
+        print(path)
+    print(describe_circuit(compiled.record, compiled.realization.circuit), end="")
+    return 0
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """``rnn2circuit verify MODEL``."""
+    with progress("compiling") as tell:
+        compiled = _compile(args)
+        result = verify_compiled(
+            compiled,
+            simulator=args.simulator,
+            timeout=args.timeout,
+            limits=Limits(
+                extraction=args.limit_extraction,
+                transient=args.limit_transient,
+                steps=args.limit_steps,
+            ),
+            seed=args.seed,
+            progress=tell,
+        )
+    _write_results(result, args)
+    print(report_text(result.report), end="")
+    return result.verdict.exit_code
+
+
+def run_simulate(args: argparse.Namespace) -> int:
+    """``rnn2circuit simulate MODEL -o DIR``: waveforms in model units as NPZ."""
+    with progress("compiling") as tell:
+        compiled = _compile(args)
+        program = simulator_named(args.simulator)
+        tell(f"simulating with {program.name}")
+        result = simulate(compiled, simulator=program, timeout=args.timeout)
+    paths = list(compiled.write(args.output))
+    waves = Path(args.output) / f"{compiled.name}.npz"
+    np.savez(waves, t=result.t, x=result.x, y=result.y, u=compiled.stimulus(result.t))
+    for path in [*paths, waves]:
+        print(path)
+    print(
+        f"{len(result.t)} accepted time points with {result.waveforms.simulator} "
+        f"{result.waveforms.version}"
+    )
+    return 0
+
+
+def run_linearize(args: argparse.Namespace) -> int:
+    """``rnn2circuit linearize MODEL``."""
+    model = _load(args)
+    at = args.at if args.point is None else _numbers("--point", args.point, model.n_states)
+    u = None if args.input is None else _numbers("--input", args.input, model.n_inputs)
+    result = linearize(model, at=at, u=u)
+    if args.output is not None:
+        write_linearization(result, args.output)
+    print(describe_linearization(result), end="")
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """``rnn2circuit show MODEL``."""
+    print(describe_model(_load(args), title=Path(args.model).name), end="")
+    return 0
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """``rnn2circuit doctor``: which simulators are here, and do they behave as known."""
+    names = list(SIMULATORS) if args.simulator is None else [args.simulator]
+    code, found = 0, False
+    for name in names:
+        program = SIMULATORS[name]()
+        if not program.is_available():
+            print(f"{name}: not installed")
+            continue
+        found = True
+        with progress(f"examining {name}"):
+            results = examine(program)
+        print(describe_examination(program, results), end="")
+        if not all(r.as_known for r in results):
+            code = Verdict.FAIL.exit_code
+    if not found:
+        return _complain(
+            SimulationError("no simulator is installed; get ngspice, or pip install neospice"),
+            Verdict.ERROR.exit_code,
+        )
+    return code
+
+
+def run_demo_verb(args: argparse.Namespace) -> int:
+    """``rnn2circuit demo``: the shipped trained networks, compiled, simulated and verified."""
+    with progress("demo") as tell:
+        results = run_demo(Path(args.output), simulator=args.simulator, progress=tell)
+    print(results.table, end="")
+    print(f"netlists, reports and pictures are in {results.directory}")
+    return results.verdict.exit_code
+
+
+def _load(args: argparse.Namespace) -> Model:
+    return load(
+        args.model,
+        dt=args.dt,
+        activation=args.activation,
+        ncps_parameters=args.ncps_parameters,
+        readout=args.readout,
+    )
+
+
+def _compile(args: argparse.Namespace) -> Compiled:
+    model = _load(args)
+    if args.linearize is not None:
+        model = _linear_model(model, args.linearize)
+    stimulus = None
+    if args.stimulus is not None:
+        stimulus = load_stimulus(args.stimulus, n_inputs=model.n_inputs, hold=args.hold)
+    elif args.hold is not None:
+        raise UsageError("--hold belongs to --stimulus, which is not given")
+    return compile_model(
+        model,
+        name=_stem(args.model) if args.name is None else args.name,
+        form=args.form,
+        coupling=args.coupling,
+        level=args.level,
+        seconds_per_unit=args.seconds_per_unit,
+        volts_per_unit=args.volts_per_unit,
+        amperes_per_unit=args.amperes_per_unit,
+        impedance=args.impedance,
+        stimulus=stimulus,
+        duration=args.duration,
+        step=args.step,
+        accuracy=args.accuracy,
+    )
+
+
+def _linear_model(model: Model, at: str) -> Linear:
+    return linearize(model, at="equilibrium" if at == "equilibrium" else "origin").model
+
+
+def _stem(path: str) -> str:
+    """File stem made a legal name: other characters become ``_``."""
+    stem = Path(path).name.split(".")[0]
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in stem)
+    return name.lstrip("_-")[:64] or "network"
+
+
+def _numbers(option: str, text: str, count: int) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"{option} takes numbers separated by commas, got {text!r}") from None
+    if len(values) != count:
+        raise UsageError(f"{option} takes {count} numbers, got {len(values)}")
+    return values
+
+
+def _write_results(result: Verification, args: argparse.Namespace) -> None:
+    """Write the files that were asked for: everything into a directory, or single reports."""
+    report, name = result.report, result.compiled.name
+    texts = {"txt": report_text(report), "json": report_json(report), "xml": report_junit([report])}
+    if args.output is not None:
+        result.compiled.write(args.output)
+        write_all(Path(args.output), {f"{name}.report.{kind}": t for kind, t in texts.items()})
+    for path, kind in ((args.json, "json"), (args.junit, "xml")):
+        if path is not None:
+            write_all(Path(path).parent, {Path(path).name: texts[kind]})
+    if args.plot is not None and not plot_verification(result, Path(args.plot), title=name):
+        print("rnn2circuit: no accepted simulation to plot", file=sys.stderr)
+
+
+@contextmanager
+def progress(first: str) -> Iterator[Callable[[str], None]]:
+    """Say on stderr what is going on, once a stage takes longer than a second.
+
+    On a terminal the line counts the seconds; elsewhere each long stage gets one line.
+    """
+    stage = [first, time.monotonic()]
+    done = threading.Event()
+
+    def tell(text: str) -> None:
+        stage[:] = [text, time.monotonic()]
+
+    def watch() -> None:
+        said = ""
+        while not done.wait(0.2):
+            text, since = str(stage[0]), float(stage[1])
+            elapsed = time.monotonic() - since
+            if elapsed < SILENCE:
+                continue
+            if sys.stderr.isatty():
+                print(f"\r{text}: {elapsed:.0f} s\033[K", end="", file=sys.stderr, flush=True)
+            elif said != text:
+                print(f"{text} ...", file=sys.stderr, flush=True)
+            said = text
+        if said and sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield tell
+    finally:
+        done.set()
+        thread.join()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rnn2circuit",
+        description="Compile trained recurrent networks to analog circuits, and verify them.",
+        epilog="Exit codes: 0 pass, 1 disagrees, 2 bad usage or input, 3 unverifiable, "
+        "4 simulator error, 5 timeout.",
+    )
+    parser.add_argument("--version", action="version", version=f"rnn2circuit {TOOL_VERSION}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _add_compile(verbs)
+    _add_verify(verbs)
+    _add_simulate(verbs)
+    _add_linearize(verbs)
+    show = verbs.add_parser("show", help="what is in a model file")
+    _add_model(show)
+    show.set_defaults(run=run_show)
+    doctor = verbs.add_parser("doctor", help="which simulators are here, and do they behave")
+    doctor.add_argument("--simulator", choices=list(SIMULATORS))
+    doctor.set_defaults(run=run_doctor)
+    demo = verbs.add_parser("demo", help="compile, simulate and verify shipped trained networks")
+    demo.add_argument("-o", "--output", default="rnn2circuit-demo", metavar="DIR")
+    demo.add_argument("--simulator", choices=list(SIMULATORS))
+    demo.set_defaults(run=run_demo_verb)
+    return parser
+
+
+Verbs = argparse._SubParsersAction  # pyright: ignore[reportPrivateUsage, reportMissingTypeArgument] - argparse names its type only so
+
+
+def _add_compile(verbs: Verbs) -> None:
+    verb = verbs.add_parser("compile", help="write netlist, testbench and map")
+    _add_model(verb)
+    _add_circuit(verb)
+    verb.add_argument("-o", "--output", default=".", metavar="DIR", help="directory to write into")
+    verb.set_defaults(run=run_compile)
+
+
+def _add_verify(verbs: Verbs) -> None:
+    verb = verbs.add_parser("verify", help="compile, and check the emitted text against the model")
+    _add_model(verb)
+    _add_circuit(verb)
+    _add_simulator(verb)
+    verb.add_argument("-o", "--output", metavar="DIR", help="also write netlist and reports here")
+    verb.add_argument("--json", metavar="FILE", help="write the report as JSON")
+    verb.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
+    verb.add_argument("--plot", metavar="FILE", help="draw waveforms and errors (.png or .svg)")
+    limits = Limits()
+    verb.add_argument("--limit-extraction", type=float, default=limits.extraction, metavar="E")
+    verb.add_argument("--limit-transient", type=float, default=limits.transient, metavar="E")
+    verb.add_argument("--limit-steps", type=float, default=limits.steps, metavar="E")
+    verb.add_argument("--seed", type=int, default=SEED, help="of the extraction's random states")
+    verb.set_defaults(run=run_verify)
+
+
+def _add_simulate(verbs: Verbs) -> None:
+    verb = verbs.add_parser("simulate", help="compile, run, and write waveforms in model units")
+    _add_model(verb)
+    _add_circuit(verb)
+    _add_simulator(verb)
+    verb.add_argument("-o", "--output", default=".", metavar="DIR", help="directory to write into")
+    verb.set_defaults(run=run_simulate)
+
+
+def _add_linearize(verbs: Verbs) -> None:
+    verb = verbs.add_parser("linearize", help="x' = A x + B u + offset at a point")
+    _add_model(verb)
+    verb.add_argument("--at", choices=["origin", "equilibrium"], default="origin")
+    verb.add_argument("--point", metavar="X1,X2,..", help="linearize at this state instead")
+    verb.add_argument("--input", metavar="U1,U2,..", help="input at the point (default 0)")
+    verb.add_argument("-o", "--output", metavar="FILE", help="write A, B .. as .json or .npz")
+    verb.set_defaults(run=run_linearize)
+
+
+def _add_model(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", metavar="MODEL", help="weights: .npz .safetensors .json .pt .pth")
+    group = verb.add_argument_group("what a foreign weight file does not record")
+    group.add_argument("--dt", type=float, help="time step the weights were trained with")
+    group.add_argument("--activation", help="of an nn.RNN: tanh (its default) or relu")
+    group.add_argument(
+        "--ncps-parameters",
+        choices=["softplus", "raw"],
+        help="whether the LTC file was trained with implicit_param_constraints (softplus)",
+    )
+    group.add_argument("--readout", metavar="PREFIX", help="which layer is the readout")
+
+
+def _add_circuit(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--name", help="stem of the files (default: of the model file)")
+    verb.add_argument("--linearize", choices=["origin", "equilibrium"], help="linearize first")
+    verb.add_argument("--form", choices=FORMS, default="rc", help="voltages (rc) or currents (rl)")
+    verb.add_argument("--coupling", choices=COUPLINGS, default="vccs")
+    verb.add_argument("--level", choices=["ideal"], default="ideal")
+    group = verb.add_argument_group("scaling (automatic where not given)")
+    group.add_argument("--seconds-per-unit", type=float, metavar="S")
+    group.add_argument("--volts-per-unit", type=float, metavar="V")
+    group.add_argument("--amperes-per-unit", type=float, metavar="A", help="form rl only")
+    group.add_argument("--impedance", type=float, metavar="OHM", help="level of resistances")
+    group = verb.add_argument_group("testbench")
+    group.add_argument("--stimulus", metavar="FILE", help=".csv or .npz, times in model units")
+    group.add_argument("--hold", choices=["zoh", "linear"], help="between samples of the stimulus")
+    group.add_argument("--duration", type=float, metavar="T", help="in model time units")
+    group.add_argument("--step", type=float, metavar="H", help="largest step, model time units")
+    group.add_argument("--accuracy", choices=["default", "high"], default="default")
+
+
+def _add_simulator(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--simulator", choices=list(SIMULATORS))
+    verb.add_argument("--timeout", type=float, metavar="S", help="time limit of the simulator")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""What is in a model, for people: family, shapes, time constants."""
+
+import numpy as np
+
+from rnn2circuit.models.base import AbstractModel, arrays_of, strings_of, weights_sha256
+
+MOST_TIME_CONSTANTS = 12  # listed in full; beyond, their extremes say more
+
+
+def describe_model(model: AbstractModel, *, title: str) -> str:
+    """A page of text on a model; ends in a newline."""
+    equation = (type(model).__doc__ or "").strip().splitlines()[0]
+    lines = [
+        title,
+        f"  family      {model.family}: {equation.strip('`. ').replace('``', '')}",
+        f"  states      {model.n_states}",
+        f"  inputs      {model.n_inputs}",
+        f"  outputs     {model.n_outputs}" + ("" if model.has_readout else " (all states)"),
+    ]
+    lines += [f"  {key:<11} {text}" for key, text in strings_of(model).items() if key != "family"]
+    if model.dt is not None:
+        lines.append(f"  trained dt  {model.dt:g} model time units")
+    lines.append(_time_constants(model))
+    lines.append(f"  weights     sha256 {weights_sha256(model)}")
+    lines.append("  fields")
+    for name, array in arrays_of(model).items():
+        shape = " x ".join(str(k) for k in array.shape) or "scalar"
+        used = int(np.count_nonzero(array))
+        extent = f"{array.min():.4g} .. {array.max():.4g}" if array.size else "empty"
+        lines.append(f"    {name:<12} {shape:<12} {extent:<28} {used} of {array.size} not zero")
+    return "\n".join(lines) + "\n"
+
+
+def _time_constants(model: AbstractModel) -> str:
+    """Time constants of the single states, couplings left out, at the initial state."""
+    own = -np.diag(model.jacobian(model.initial_state, np.zeros(model.n_inputs)))
+    with np.errstate(divide="ignore"):
+        tau = 1.0 / own
+    if tau.size <= MOST_TIME_CONSTANTS:
+        listed = ", ".join(f"{t:.4g}" for t in tau)
+    else:
+        listed = f"{tau.min():.4g} .. {tau.max():.4g}"
+    return f"  time const  {listed} (of each state alone, model time units)"

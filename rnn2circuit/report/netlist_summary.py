@@ -1,0 +1,100 @@
+"""What was compiled, for a hardware engineer: scales, element counts, ranges of values."""
+
+import numpy as np
+
+from rnn2circuit.arrays import Vector
+from rnn2circuit.circuit.banks import (
+    Ammeters,
+    Bank,
+    Capacitors,
+    CurrentMirrors,
+    CurrentSources,
+    Gyrators,
+    Inductors,
+    Products,
+    Resistors,
+    SigmoidStages,
+    Transconductances,
+    Transresistances,
+    VoltageAmplifiers,
+)
+from rnn2circuit.circuit.circuit import Circuit
+from rnn2circuit.statemap import NetlistMap
+from rnn2circuit.units import si
+
+# What a board of discrete parts can hold without special care; outside, a note says so.
+PRACTICAL = {
+    "R": (100.0, 10e6, "ohm", "impedance"),
+    "C": (10e-12, 10e-6, "F", "impedance or seconds_per_unit"),
+    "L": (1e-6, 1.0, "H", "impedance or seconds_per_unit"),
+    "gm": (1e-9, 0.1, "S", "impedance"),
+}
+
+
+def describe_circuit(record: NetlistMap, circuit: Circuit) -> str:
+    """A few lines on a compiled netlist; ends in a newline."""
+    ports = record.state_map
+    lines = [
+        f"{record.subckt}: {len(ports.inputs)} inputs, {len(ports.states)} states, "
+        f"{len(ports.outputs)} outputs; form {record.form}, coupling {record.coupling}, "
+        f"level {record.level}",
+        f"  {ports.seconds_per_unit:g} s per model time unit, "
+        f"{ports.states[0].volts_per_unit:g} V per unit of state",
+    ]
+    lines += [f"  {count:>8} {kind}" for kind, count in record.element_counts]
+    ranges = value_ranges(circuit)
+    for kind, (low, high) in ranges.items():
+        unit = PRACTICAL[kind][2]
+        lines.append(f"  {kind:<2} from {si(low, unit)} to {si(high, unit)}")
+    lines += [f"  note: {note}" for note in impractical(circuit)]
+    return "\n".join(lines) + "\n"
+
+
+def value_ranges(circuit: Circuit) -> dict[str, tuple[float, float]]:
+    """Smallest and largest magnitude of each kind of component value that is present."""
+    found: dict[str, list[Vector]] = {}
+    for bank in circuit.banks:
+        kind, values = _values(bank)
+        if kind:
+            found.setdefault(kind, []).append(np.abs(values))
+    order = [kind for kind in PRACTICAL if kind in found]
+    joined = {kind: np.concatenate(found[kind]) for kind in order}
+    return {kind: (float(v.min()), float(v.max())) for kind, v in joined.items()}
+
+
+def impractical(circuit: Circuit) -> tuple[str, ...]:
+    """One sentence for each kind of value that leaves the practical range."""
+    notes: list[str] = []
+    for kind, (low, high) in value_ranges(circuit).items():
+        least, most, unit, remedy = PRACTICAL[kind]
+        if low < least or high > most:
+            notes.append(
+                f"{kind} runs from {si(low, unit)} to {si(high, unit)}, practical is "
+                f"{si(least, unit)} to {si(most, unit)}; {remedy} moves it, pruning small "
+                "weights narrows it"
+            )
+    return tuple(notes)
+
+
+def _values(bank: Bank) -> tuple[str, Vector]:
+    match bank:
+        case Resistors():
+            return "R", bank.resistance
+        case Capacitors():
+            return "C", bank.capacitance
+        case Inductors():
+            return "L", bank.inductance
+        case Transconductances():
+            return "gm", bank.gm
+        case Gyrators():
+            return "gm", bank.gyration_conductance
+        case (
+            CurrentSources()
+            | VoltageAmplifiers()
+            | Ammeters()
+            | Transresistances()
+            | CurrentMirrors()
+            | SigmoidStages()
+            | Products()
+        ):
+            return "", np.zeros(0)

@@ -1,0 +1,227 @@
+"""Does the netlist hold the model's equations? Extraction against the model, no simulator.
+
+The extractor rebuilds ``dv/dt`` of the state ports from the netlist's text; the map turns it
+into ``dx/dt``; the model says what it should be. For affine parts the comparison is exact by
+linearity, for smooth nonlinear ones it is an identity tested at random states, and the Jacobian
+names the weight at fault.
+"""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2circuit.arrays import Matrix
+from rnn2circuit.errors import UnverifiableError
+from rnn2circuit.models.base import AbstractModel, weights_sha256
+from rnn2circuit.statemap import NetlistMap, offsets, scales, to_units, to_volts
+from rnn2circuit.verify.checks import Check, Verdict, measured
+from rnn2circuit.verify.extraction import ExtractedSystem, extract
+
+EXACT = 1e-9  # limit; round-off of the algebraic solve is near 1e-15, a wrong weight far above
+STATES = 16  # random states at which f is compared
+JACOBIANS = 3  # of them, states at which the Jacobian is compared
+BOX = 1.5  # half-width of the box of random states, in units of max(1, |x0|)
+
+# Entries below these parts of the largest are compared with it and not with themselves: what
+# is left of terms that cancel carries the rounding of the terms.
+SMALLEST_RATE = 1e-9
+SMALLEST_ENTRY = 1e-4
+
+
+def check_equations(
+    text: str, record: NetlistMap, model: AbstractModel, *, seed: int, limit: float = EXACT
+) -> tuple[Check, ...]:
+    """Compare an emitted netlist with its model: identity, f, Jacobians, outputs, initial state.
+
+    Parameters
+    ----------
+    text : str
+        The netlist, as it stands in the file.
+    record : NetlistMap
+        The map written beside it.
+    seed : int
+        Of the random states and inputs.
+    """
+    identity = check_identity(text, record, model)
+    if identity.verdict is not Verdict.PASS:
+        return (identity,)
+    ports = record.state_map
+    try:
+        system = extract(
+            text,
+            states=[m.port for m in ports.states],
+            inputs=[m.port for m in ports.inputs],
+            outputs=[m.port for m in ports.outputs],
+            subckt=record.subckt,
+        )
+        return (identity, *_compare(system, record, model, seed=seed, limit=limit))
+    except UnverifiableError as error:
+        unread = Check(
+            id="extraction.f",
+            title="right-hand side read from the netlist",
+            verdict=Verdict.UNVERIFIABLE,
+            limit=limit,
+            detail=str(error),
+        )
+        return (identity, unread)
+
+
+def check_identity(text: str, record: NetlistMap, model: AbstractModel) -> Check:
+    """Fingerprints and shapes: is this the map of this netlist, and of this model?"""
+    ports = record.state_map
+    outputs = model.n_outputs if _has_output_ports(model) else 0
+    facts = (
+        ("family", record.family, model.family),
+        ("weights_sha256", record.weights_sha256, weights_sha256(model)),
+        ("netlist_sha256", record.netlist_sha256, sha256_text(text)),
+        ("number of states", len(ports.states), model.n_states),
+        ("number of inputs", len(ports.inputs), model.n_inputs),
+        ("number of outputs", len(ports.outputs), outputs),
+    )
+    wrong = [
+        f"{what}: the map says {got}, expected {want}" for what, got, want in facts if got != want
+    ]
+    return measured(
+        "identity",
+        "the map belongs to this netlist and this model (mismatches)",
+        len(wrong),
+        0,
+        detail="; ".join(wrong),
+    )
+
+
+def sha256_text(text: str) -> str:
+    """SHA-256 of a text file's bytes."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _has_output_ports(model: AbstractModel) -> bool:
+    return any(part is not None for part in (model.w_out, model.b_out, model.feedthrough))
+
+
+def _compare(
+    system: ExtractedSystem,
+    record: NetlistMap,
+    model: AbstractModel,
+    *,
+    seed: int,
+    limit: float,
+) -> list[Check]:
+    ports, seconds = record.state_map, record.state_map.seconds_per_unit
+    x, u = sample_points(model, seed=seed)
+    at = tuple(range(2, 2 + JACOBIANS))  # after the two special states, where a relu has its kink
+    rates = system.rates(to_volts(ports.states, x), to_volts(ports.inputs, u), jacobian_at=at)
+    unit = scales(ports.states)
+    found = rates.dv_dt / unit * seconds
+    wanted = model.rhs(x, u)
+    checks = [_check_rates(found, wanted, limit)]
+    state_jacobian = [j * (unit / unit[:, None]) * seconds for j in rates.df_dv]
+    input_jacobian = [j * (scales(ports.inputs) / unit[:, None]) * seconds for j in rates.df_du]
+    checks.append(
+        _check_jacobian(
+            "extraction.jacobian",
+            [np.hstack(pair) for pair in zip(state_jacobian, input_jacobian, strict=True)],
+            [np.hstack([model.jacobian(x[k], u[k]), model.input_jacobian(x[k], u[k])]) for k in at],
+            model.n_states,
+            limit,
+        )
+    )
+    if ports.outputs:
+        y = to_units(ports.outputs, rates.outputs)
+        checks.append(_check_outputs(y, model.readout(x, u), limit))
+    checks.append(_check_initial(system, record, model, limit))
+    return checks
+
+
+def sample_points(
+    model: AbstractModel, *, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """States (K, n) and inputs (K, m): the origin, the initial state, and random points."""
+    rng = np.random.default_rng(seed)
+    half = BOX * max(1.0, float(np.max(np.abs(model.initial_state))))
+    x = rng.uniform(-half, half, (STATES, model.n_states))
+    u = rng.uniform(-BOX, BOX, (STATES, model.n_inputs))
+    x[0], u[0] = 0.0, 0.0
+    x[1] = model.initial_state
+    return x, u
+
+
+def _check_rates(found: Matrix, wanted: Matrix, limit: float) -> Check:
+    scale = np.abs(wanted).max(axis=0)
+    scale = np.maximum(scale, max(SMALLEST_RATE * float(scale.max()), np.finfo(float).tiny))
+    error = np.abs(found - wanted).max(axis=0) / scale
+    worst = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
+    k = int(np.argmax(np.abs(found - wanted)[:, worst]))
+    return measured(
+        "extraction.f",
+        "right-hand side read from the netlist",
+        float(error[worst]),
+        limit,
+        detail=f"d x{worst + 1}/dt: netlist {found[k, worst]:.10g}, model {wanted[k, worst]:.10g}",
+        per_state=tuple(error.tolist()),
+    )
+
+
+def _check_jacobian(
+    id: str, found: list[Matrix], wanted: list[Matrix], n_states: int, limit: float
+) -> Check:
+    got, want = np.array(found), np.array(wanted)  # (points, n, n + m)
+    largest = float(np.abs(want).max())
+    floor = max(SMALLEST_ENTRY * largest, np.finfo(float).tiny)
+    error = np.abs(got - want) / np.maximum(np.abs(want), floor)
+    k, i, j = np.unravel_index(
+        int(np.argmax(np.where(np.isnan(error), np.inf, error))), error.shape
+    )
+    name = f"x{j + 1}" if j < n_states else f"u{j - n_states + 1}"
+    column = j + 1 if j < n_states else j - n_states + 1
+    got_ij, want_ij = float(got[k, i, j]), float(want[k, i, j])
+    sign = ", opposite sign" if got_ij * want_ij < 0 else ""
+    return measured(
+        id,
+        "its derivatives by states and inputs",
+        float(error[k, i, j]),
+        limit,
+        detail=(
+            f"d x{i + 1}'/d {name}: netlist {got_ij:.10g}, model {want_ij:.10g}{sign}; "
+            f"look at elements ending in _{i + 1}_{column} and at row {i + 1}"
+        ),
+        per_state=tuple(error.max(axis=(0, 2)).tolist()),
+    )
+
+
+def _check_outputs(found: Matrix, wanted: Matrix, limit: float) -> Check:
+    scale = np.maximum(np.abs(wanted).max(axis=0), np.finfo(float).tiny)
+    error = np.abs(found - wanted).max(axis=0) / scale
+    worst = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
+    return measured(
+        "extraction.output",
+        "readout read from the netlist",
+        float(error[worst]),
+        limit,
+        detail=f"output y{worst + 1}",
+    )
+
+
+def _check_initial(
+    system: ExtractedSystem, record: NetlistMap, model: AbstractModel, limit: float
+) -> Check:
+    ports = record.state_map.states
+    wanted = to_volts(ports, model.initial_state)
+    scale = np.abs(scales(ports)) * max(1.0, float(np.abs(model.initial_state).max()))
+    initial = system.initial_state()
+    worst, detail = 0.0, ""
+    sources = [("ic= on elements", initial.elements)]
+    if record.form == "rc":  # inductor currents have no .ic card
+        sources.append((".ic cards", initial.cards))
+    for source, found in sources:
+        error = np.abs(np.asarray(found, dtype=np.float64) - wanted) / scale
+        error = np.where(np.isnan(error), np.inf, error)
+        i = int(np.argmax(error))
+        if float(error[i]) >= worst:
+            worst = float(error[i])
+            volts = float(wanted[i] - offsets(ports)[i])
+            detail = f"x{i + 1} by {source}: {found[i]!r} V, expected {volts!r} V"
+    return measured(
+        "extraction.initial", "initial state read from the netlist", worst, limit, detail=detail
+    )
