@@ -272,6 +272,36 @@ def test_equilibria_are_found_whatever_the_unit_of_the_states(scale):
     )
 
 
+def sharp_millivolt_ltc(rng, n):
+    """Volts, siemens and farads of a cell: states near -0.05, rates near 1000."""
+    return Ltc(
+        c_m=np.full(n, 1e-12),
+        g_leak=np.full(n, 1e-9),
+        e_leak=np.full(n, -0.07),
+        g_syn=5e-9 * rng.uniform(size=(n, n)),
+        slope=np.full((n, n), 200.0),
+        offset=np.full((n, n), 8.0),
+        e_rev=np.where(rng.uniform(size=(n, n)) > 0.3, 0.0, -0.09),
+    )
+
+
+def sharp_ctrnn(rng, n):
+    return Ctrnn(
+        rate=rng.uniform(0.5, 2, n), w=2 * rng.normal(size=(n, n)), bias=0.3 * rng.normal(size=n)
+    )
+
+
+@pytest.mark.parametrize("make", [sharp_ctrnn, sharp_millivolt_ltc])
+@pytest.mark.parametrize("seed", range(8))
+def test_no_equilibrium_of_a_dissipative_network_is_missing_by_its_index(make, seed):
+    """Poincare-Hopf: where f points inward on a sphere, the signs of det(-J) sum to one."""
+    rng = np.random.default_rng(seed)
+    model = make(rng, int(rng.integers(2, 6)))
+    found = find_equilibria(model)
+    signs = [np.sign(np.linalg.det(-model.jacobian(e.x, e.u) / 1e3)) for e in found]
+    assert sum(signs) == 1
+
+
 def test_searching_twice_finds_the_same():
     first, second = (find_equilibria(bistable, seed=7) for _ in range(2))
     np.testing.assert_array_equal([e.x for e in first], [e.x for e in second])

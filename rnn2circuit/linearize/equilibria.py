@@ -21,8 +21,9 @@ DISTINCT_RTOL = 1e-6
 SOLVER_XTOL = 1e-12  # relative step at which MINPACK's hybrid Newton method stops
 POLISHING_STEPS = 5  # of plain Newton after it; convergence is quadratic, so few are needed
 RADII = (0.25, 0.5, 1.0, 2.0, 8.0)  # of the random starts beside the scale of the states
-DEFAULT_STARTS = 64
-BETWEEN = (0.25, 0.5, 0.75)  # shares of the way from one equilibrium to another
+FIRST_STARTS = 64  # random starts of a search for one equilibrium
+ALL_STARTS = 256  # and for all: found all of 240 small networks, judged by their Poincare index
+BETWEEN = tuple(k / 16 for k in range(1, 16))  # shares of the way between two equilibria
 MOST_PAIRS = 64  # of equilibria between which saddles are looked for
 PROBES = (1.0, 1e3, 1e6, 1e9)  # distances from which the scale of the states is looked for
 PULLED_IN = 0.1  # a state is pulled back if its leak alone takes it below this share
@@ -79,7 +80,7 @@ def find_equilibrium(
     held = input_of(model, u)
     first = () if start is None else (readonly("start", start, (model.n_states,)),)
     tried = 0
-    for candidate in _starts(model, held, first=first, count=DEFAULT_STARTS, seed=0):
+    for candidate in _starts(model, held, first=first, count=FIRST_STARTS, seed=0):
         tried += 1
         x = _settle(model, held, candidate)
         if x is not None:
@@ -94,7 +95,7 @@ def find_equilibria(
     model: AbstractModel,
     *,
     u: ArrayLike | None = None,
-    starts: int = DEFAULT_STARTS,
+    starts: int = ALL_STARTS,
     seed: int = 0,
 ) -> tuple[Equilibrium, ...]:
     """The distinct equilibria that a search from many states finds, in order of their states.
@@ -211,26 +212,26 @@ def _starts(
     if np.any(model.initial_state):
         yield np.zeros(model.n_states)
     generator = np.random.default_rng(seed)
-    scale = _natural_scale(model, u, generator.choice([-1.0, 1.0], model.n_states))
+    centre, scale = _habitat(model, u, generator.choice([-1.0, 1.0], model.n_states))
     for k in range(count):
         radius = scale * RADII[k % len(RADII)]
-        start = radius * generator.uniform(-1.0, 1.0, model.n_states)
+        start = centre + radius * generator.uniform(-1.0, 1.0, model.n_states)
         yield start if k % 2 else _relaxed(model, u, start)
 
 
-def _natural_scale(model: AbstractModel, u: Vector, corner: Vector) -> float:
-    """Size of the states on which the network lives, whatever their unit is.
+def _habitat(model: AbstractModel, u: Vector, corner: Vector) -> tuple[Vector, float]:
+    """Centre and half width of the states on which the network lives, whatever their unit is.
 
-    Far out every sigmoid is saturated and the leaks pull each state back to that size. Where
-    they never do (a network without saturation), 1.
+    From far out, where every sigmoid is saturated, the leaks pull each state back there. Where
+    they never do (a network without saturation): zero and one.
     """
     for far in PROBES:
-        back = max(
-            float(np.abs(_relaxed(model, u, side)).max()) for side in (far * corner, -far * corner)
-        )
-        if 0.0 < back < PULLED_IN * far:
-            return back
-    return 1.0
+        one, other = _relaxed(model, u, far * corner), _relaxed(model, u, -far * corner)
+        reach = float(np.abs(np.stack([one, other])).max())
+        if 0.0 < reach < PULLED_IN * far:
+            width = float(np.abs(one - other).max()) / 2
+            return (one + other) / 2, width or reach
+    return np.zeros(model.n_states), 1.0
 
 
 def _relaxed(model: AbstractModel, u: Vector, x: Vector) -> Vector:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn2circuit.arrays import Indices, Matrix, Vector
 from rnn2circuit.circuit.banks import (
@@ -29,6 +30,7 @@ from rnn2circuit.circuit.banks import (
 from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, counting, positions
 from rnn2circuit.synthesis.scaling import Form, Scaling
 
+Mask: TypeAlias = NDArray[np.bool_]  # shape (k,)
 Coupling: TypeAlias = Literal["vccs", "gyrator"]
 COUPLINGS: tuple[Coupling, ...] = ("vccs", "gyrator")
 
@@ -218,19 +220,25 @@ def _series_gyrators(b: CircuitBuilder, *, start: Indices, skew: Matrix) -> Indi
     return end
 
 
-def sum_nodes(b: CircuitBuilder, prefix: str, count: int, scaling: Scaling) -> Indices:
-    """Nets on which currents are summed: one resistor of the impedance level each."""
-    nodes = b.nets(prefix, count)
-    b.add(
-        Resistors(
-            stem=f"sum{prefix}",
-            index=counting(count),
-            meaning=f"sum resistors of the nets {prefix}: 1 V per 1 V / impedance of current",
-            p=nodes,
-            n=np.full(count, GROUND),
-            resistance=np.full(count, scaling.impedance),
+def sum_nodes(
+    b: CircuitBuilder, prefix: str, count: int, scaling: Scaling, *, used: Mask | None = None
+) -> Indices:
+    """Nets on which currents are summed: one resistor of the impedance level each.
+
+    Where `used` is given and false there is no node, and the net returned is ground.
+    """
+    nodes, index = _some_nets(b, prefix, np.ones(count, dtype=bool) if used is None else used)
+    if index.size:
+        b.add(
+            Resistors(
+                stem=f"sum{prefix}",
+                index=index,
+                meaning=f"sum resistors of the nets {prefix}: impedance",
+                p=nodes[index[:, 0] - 1],
+                n=np.full(len(index), GROUND),
+                resistance=np.full(len(index), scaling.impedance),
+            )
         )
-    )
     return nodes
 
 
@@ -272,20 +280,24 @@ def bias(b: CircuitBuilder, stem: str, meaning: str, *, out: Indices, current: V
 
 
 def stages(
-    b: CircuitBuilder, prefix: str, meaning: str, *, control: Indices, activation: str
+    b: CircuitBuilder, prefix: str, meaning: str, *, control: Indices, activation: str, used: Mask
 ) -> Indices:
-    """One amplifier per net of `control`: ``v(out) = σ(v(control))``, in volts."""
-    out = b.nets(prefix, len(control))
-    b.add(
-        SigmoidStages(
-            stem=prefix,
-            index=counting(len(control)),
-            meaning=meaning,
-            out=out,
-            control=control,
-            activation=activation,
+    """One amplifier per net of `control` that is `used`: ``v(out) = σ(v(control))``, in volts.
+
+    Returns one net per entry of `control`, ground where there is no amplifier.
+    """
+    out, index = _some_nets(b, prefix, used)
+    if index.size:
+        b.add(
+            SigmoidStages(
+                stem=prefix,
+                index=index,
+                meaning=meaning,
+                out=out[used],
+                control=control[used],
+                activation=activation,
+            )
         )
-    )
     return out
 
 
@@ -297,22 +309,33 @@ def products(b: CircuitBuilder, prefix: str, meaning: str, *, a: Indices, c: Ind
 
 
 def copies(
-    b: CircuitBuilder, prefix: str, meaning: str, *, control: Indices, gain: float
+    b: CircuitBuilder, prefix: str, meaning: str, *, control: Indices, gain: float, used: Mask
 ) -> Indices:
-    """Ideal amplifiers ``v(out) = gain v(control)``, which do not load what they copy."""
-    count = len(control)
-    out = b.nets(prefix, count)
-    b.add(
-        VoltageAmplifiers(
-            stem=prefix,
-            index=counting(count),
-            meaning=meaning,
-            out=out,
-            control=control,
-            gain=np.full(count, gain),
+    """Ideal amplifiers ``v(out) = gain v(control)`` where `used`; they do not load `control`.
+
+    Returns one net per entry of `control`, ground where there is no amplifier.
+    """
+    out, index = _some_nets(b, prefix, used)
+    if index.size:
+        b.add(
+            VoltageAmplifiers(
+                stem=prefix,
+                index=index,
+                meaning=meaning,
+                out=out[used],
+                control=control[used],
+                gain=np.full(len(index), gain),
+            )
         )
-    )
     return out
+
+
+def _some_nets(b: CircuitBuilder, prefix: str, used: Mask) -> tuple[Indices, Indices]:
+    """Nets for the positions in use, ground for the others; and the index column of the former."""
+    where = np.flatnonzero(used)
+    nets = np.full(len(used), GROUND)
+    nets[where] = [b.net(f"{prefix}{k + 1}") for k in where]
+    return nets, where[:, None] + 1
 
 
 def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix) -> None:
@@ -365,17 +388,21 @@ def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix) -> None:
         )
 
 
-def sense_nport(b: CircuitBuilder, *, source: Indices, out: Indices, g: Matrix) -> None:
-    """Currents ``g @ v(source)`` into `out`, computed by a resistor and gyrator n-port.
+def sense_nport(b: CircuitBuilder, *, control: Indices, out: Indices, g: Matrix) -> None:
+    """Currents ``g @ v(control)`` into `out`, computed by a resistor and gyrator n-port.
 
-    The port voltages are forced by `source` (which must not mind the load) through ammeters;
-    the n-port has ``Y = -g``, and its port currents, mirrored, are the sums. So a sum whose
-    operands do not live on the nets it drives (an activation stands between) still has one
-    resistor and one gyrator per pair.
+    Copies of the control voltages force the ports through ammeters; the n-port has ``Y = -g``,
+    and its port currents, mirrored, are the sums. So a sum whose operands do not live on the
+    nets it drives (an activation stands between) still has one resistor and one gyrator per
+    pair.
     """
-    live = np.flatnonzero(np.any(g != 0, axis=0) | np.any(g != 0, axis=1))
+    used = np.any(g != 0, axis=0) | np.any(g != 0, axis=1)
+    live = np.flatnonzero(used)
     if not live.size:
         return
+    source = copies(
+        b, "b", "port voltages of the coupling n-port", control=control, gain=1.0, used=used
+    )
     ports = np.array([b.net(f"p{k + 1}") for k in live])
     ammeters = Ammeters(
         stem="port",

@@ -9,7 +9,6 @@ from rnn2circuit.synthesis.blocks import (
     Coupling,
     Relaxation,
     bias,
-    copies,
     inject,
     relaxation,
     sense_nport,
@@ -41,7 +40,9 @@ def realize_ctrnn(
         x0=model.initial_state,
         scaling=scaling,
     )
-    z = sum_nodes(b, "z", n, scaling)
+    gain = np.ones(n) if model.gain is None else model.gain
+    used = gain != 0  # a neuron of gain zero only leaks
+    z = sum_nodes(b, "z", n, scaling, used=used)
     per_volt = 1.0 / (scaling.impedance * scaling.volts_per_unit)  # S per unit of weight
     if coupling == "vccs":
         inject(
@@ -50,13 +51,10 @@ def realize_ctrnn(
             "recurrent weights w[post, pre]: gm = w / (impedance volts_per_unit)",
             out=z,
             control=states.shown,
-            gm=per_volt * model.w,
+            gm=per_volt * model.w * used[:, None],
         )
     else:
-        buffered = copies(
-            b, "b", "state voltages, buffered for the n-port", control=states.shown, gain=1.0
-        )
-        sense_nport(b, source=buffered, out=z, g=per_volt * model.w)
+        sense_nport(b, control=states.shown, out=z, g=per_volt * model.w * used[:, None])
     if model.w_in is not None:
         inject(
             b,
@@ -64,16 +62,26 @@ def realize_ctrnn(
             "input weights w_in[post, input]: gm = w_in / (impedance volts_per_unit)",
             out=z,
             control=inputs,
-            gm=per_volt * model.w_in,
+            gm=per_volt * model.w_in * used[:, None],
         )
     if model.bias is not None:
-        bias(b, "bias", "biases: bias / impedance", out=z, current=model.bias / scaling.impedance)
+        bias(
+            b,
+            "bias",
+            "biases: bias / impedance",
+            out=z,
+            current=model.bias * used / scaling.impedance,
+        )
     active = z
     if model.activation != "identity":
         active = stages(
-            b, "a", f"activation {model.activation}", control=z, activation=model.activation
+            b,
+            "a",
+            f"activation {model.activation}",
+            control=z,
+            activation=model.activation,
+            used=used,
         )
-    gain = np.ones(n) if model.gain is None else model.gain
     inject(
         b,
         "out",

@@ -50,11 +50,7 @@ def realize_hopfield(
             gm=per_unit * model.w,
         )
     else:
-        if model.activation == "identity":
-            active = copies(
-                b, "b", "state voltages, buffered for the n-port", control=active, gain=1.0
-            )
-        sense_nport(b, source=active, out=states.drive, g=per_unit * model.w)
+        sense_nport(b, control=active, out=states.drive, g=per_unit * model.w)
     if model.w_in is not None:
         inject(
             b,
@@ -70,14 +66,25 @@ def realize_hopfield(
 
 
 def _activations(b: CircuitBuilder, model: Hopfield, shown: Indices, scaling: Scaling) -> Indices:
-    """Nets with ``σ(x)`` in volts, whatever voltage one unit of x is."""
+    """Nets with ``σ(x)`` in volts, whatever voltage one unit of x is; ground where unused."""
+    used = np.any(model.w != 0, axis=0)
     control = shown
     if scaling.volts_per_unit != 1.0:
         control = copies(
-            b, "z", "states at 1 V per unit", control=shown, gain=1.0 / scaling.volts_per_unit
+            b,
+            "z",
+            "states at 1 V per unit",
+            control=shown,
+            gain=1.0 / scaling.volts_per_unit,
+            used=used,
         )
     if model.activation == "identity":
         return control
     return stages(
-        b, "a", f"activation {model.activation}", control=control, activation=model.activation
+        b,
+        "a",
+        f"activation {model.activation}",
+        control=control,
+        activation=model.activation,
+        used=used,
     )
