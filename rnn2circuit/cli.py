@@ -113,7 +113,7 @@ def run_simulate(args: argparse.Namespace) -> int:
         tell(f"simulating with {program.name}")
         result = simulate(compiled, simulator=program, timeout=args.timeout)
     paths = list(compiled.write(args.output))
-    waves = Path(args.output) / f"{compiled.name}.npz"
+    waves = Path(args.output) / f"{compiled.name}.waves.npz"
     np.savez(waves, t=result.t, x=result.x, y=result.y, u=compiled.stimulus(result.t))
     for path in [*paths, waves]:
         print(path)

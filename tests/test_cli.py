@@ -1,0 +1,186 @@
+import json
+import shutil
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_models import random_model
+
+from rnn2circuit.cli import main
+from rnn2circuit.models.io import save
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "net.npz"
+    save(random_model("ctrnn", 3, 1, seed=2, extras=False, activations=("tanh",)), path)
+    return path
+
+
+def test_compile_writes_a_runnable_testbench_and_says_what_it_made(model_file, tmp_path, capsys):
+    assert main(["compile", str(model_file), "-o", str(tmp_path / "out")]) == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "net.cir",
+        "net.json",
+        "net.tb.cir",
+    ]
+    record = json.loads((tmp_path / "out/net.json").read_text())
+    assert record["ports"] == ["u1", "x1", "x2", "x3"]
+    assert record["states"][0] == {
+        "name": "x1",
+        "port": "x1",
+        "volts_per_unit": 1.0,
+        "v_offset": 0.0,
+    }
+    assert {"family", "level", "form", "coupling", "weights_sha256", "netlist_sha256"} <= set(
+        record
+    )
+    assert "3 Capacitors" in capsys.readouterr().out
+
+
+@pytest.mark.spice
+def test_the_testbench_runs_as_it_stands(model_file, tmp_path):
+    import subprocess
+
+    assert main(["compile", str(model_file), "-o", str(tmp_path / "out")]) == 0
+    run = subprocess.run(
+        ["ngspice", "-b", "-n", "-r", "out.raw", "net.tb.cir"],
+        cwd=tmp_path / "out",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == 0
+    assert (tmp_path / "out/out.raw").stat().st_size > 1000
+
+
+@pytest.mark.spice
+def test_verify_passes_and_writes_every_report(model_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["--json", str(tmp_path / "r.json"), "--junit", str(tmp_path / "r.xml")]
+    arguments += ["--plot", str(tmp_path / "w.png"), "-o", str(out), "--simulator", "ngspice"]
+    assert main(["verify", str(model_file), *arguments]) == 0
+    assert "PASS" in capsys.readouterr().out
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["verdict"] == "PASS"
+    assert report["provenance"]["simulator"] == "ngspice"
+    assert ET.parse(tmp_path / "r.xml").getroot().tag == "testsuites"
+    assert (tmp_path / "w.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "net.report.txt").read_text().strip()
+
+
+@pytest.mark.spice
+def test_verify_fails_with_exit_code_one_when_a_limit_is_not_met(model_file):
+    assert main(["verify", str(model_file), "--limit-transient", "1e-12"]) == 1
+
+
+@pytest.mark.spice
+def test_simulate_writes_waveforms_in_model_units(model_file, tmp_path):
+    assert main(["simulate", str(model_file), "-o", str(tmp_path)]) == 0
+    with np.load(tmp_path / "net.waves.npz") as data:
+        assert data["x"].shape == (data["t"].size, 3)
+        assert data["u"].shape == (data["t"].size, 1)
+
+
+def test_linearize_prints_and_writes_the_state_space(model_file, tmp_path, capsys):
+    path = tmp_path / "lin.json"
+    assert main(["linearize", str(model_file), "-o", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "eigenvalues" in out
+    assert len(json.loads(path.read_text())["a"]) == 3
+    assert main(["linearize", str(model_file), "--at", "equilibrium"]) == 0
+    assert main(["linearize", str(model_file), "--point", "0.1,0,0", "--input", "1"]) == 0
+
+
+def test_a_linearized_network_compiles_as_a_linear_one(model_file, tmp_path):
+    for at in ("origin", "equilibrium"):
+        assert main(["compile", str(model_file), "--linearize", at, "-o", str(tmp_path)]) == 0
+        assert json.loads((tmp_path / "net.json").read_text())["family"] == "linear"
+
+
+def test_show_says_what_is_in_a_file(model_file, capsys):
+    assert main(["show", str(model_file)]) == 0
+    out = capsys.readouterr().out
+    for word in ("ctrnn", "states      3", "time const", "sha256", "w_in"):
+        assert word in out
+
+
+@pytest.mark.spice
+def test_doctor_examines_what_is_installed(capsys):
+    assert main(["doctor"]) == 0
+    assert "ngspice" in capsys.readouterr().out
+
+
+@pytest.mark.spice
+def test_demo_verifies_every_shipped_network(tmp_path, capsys):
+    assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
+    out = capsys.readouterr().out
+    names = [e["name"] for e in json.loads((EXAMPLES / "networks.json").read_text())]
+    for name in names:
+        assert name in out
+        for suffix in (".cir", ".tb.cir", ".json", ".report.txt", ".png"):
+            assert (tmp_path / "demo" / f"{name}{suffix}").is_file()
+
+
+BAD = [
+    (["verify", "missing.npz"], "missing.npz"),
+    (["compile", "net.npz", "--name", "a/b"], "name must be"),
+    (["compile", "net.npz", "--hold", "zoh"], "--hold belongs to --stimulus"),
+    (["compile", "net.npz", "--stimulus", "none.csv", "--hold", "zoh"], "none.csv"),
+    (["compile", "net.npz", "--impedance", "-5"], "impedance must be positive"),
+    (["compile", "net.npz", "--seconds-per-unit", "nan"], "seconds_per_unit must be positive"),
+    (["linearize", "net.npz", "--point", "1,2"], "--point takes 3 numbers, got 2"),
+    (["linearize", "net.npz", "--point", "a,b,c"], "--point takes numbers"),
+    (["compile", "net.npz", "--dt", "0.1", "--ncps-parameters", "raw"], "ncps"),
+    (["compile", "rnn.pt"], "dt"),
+    (["compile", "ltc.pt"], "softplus"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_input_is_one_sentence_exit_code_two_and_nothing_written(
+    arguments, message, model_file, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(EXAMPLES / "rnn_delay.pt", "rnn.pt")
+    shutil.copy(EXAMPLES / "ltc_signal.pt", "ltc.pt")
+    before = sorted(p.name for p in tmp_path.iterdir())
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.startswith("rnn2circuit: ")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["verify"], ["compile", "x", "--form", "lc"]])
+def test_bad_usage_exits_with_two(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_no_simulator_is_an_error_of_its_own(model_file, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    assert main(["verify", str(model_file), "--simulator", "ngspice"]) == 4
+    assert "ngspice" in capsys.readouterr().err
+
+
+def test_a_long_stage_is_announced(monkeypatch, capsys):
+    import time
+
+    from rnn2circuit import cli
+
+    monkeypatch.setattr(cli, "SILENCE", 0.05)
+    with cli.progress("thinking") as tell:
+        time.sleep(0.5)
+        tell("writing")
+        time.sleep(0.5)
+    err = capsys.readouterr().err
+    assert "thinking ..." in err
+    assert "writing ..." in err
