@@ -1,0 +1,454 @@
+"""Layout-versus-schematic for differential equations: a netlist's text back to x' = f(x, u).
+
+The unknowns are node voltages and branch currents. Given the circuit's own states (capacitor
+voltages, inductor currents) and the inputs, Kirchhoff's laws are a square algebraic system; solved,
+it yields every capacitor's current and every inductor's voltage, that is the rate of every state.
+No time integration takes place, and nothing here knows who wrote the text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg import SuperLU, splu
+
+from rnn2circuit.arrays import Matrix, Vector
+from rnn2circuit.errors import UnverifiableError
+from rnn2circuit.verify.expression import Shape, evaluate, parse_shape, split_references
+from rnn2circuit.verify.netlist import GROUND, Netlist, read_netlist
+
+STATIONARY = 1e-13  # relative change of a source's value below which it counts as settled
+CHAIN = 12  # feed-forward depth of nonlinear sources up to which substitution settles
+NEWTON = 60  # iterations of the fallback
+SENSING = 1e-9  # relative change of the port relation between states: it must be constant
+LARGEST_SVD = 600  # unknowns up to which the culprits of a singular system are looked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rates:
+    """What a netlist does at K states."""
+
+    dv_dt: Matrix  # (K, n), V/s at the state ports
+    outputs: Matrix  # (K, p), V at the output ports
+    df_dv: tuple[Matrix, ...]  # (n, n) at each chosen state, 1/s
+    df_du: tuple[Matrix, ...]  # (n, m), 1/s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InitialState:
+    """Voltages of the state ports at t = 0, NaN where the netlist does not say."""
+
+    elements: Vector  # (n,), by ic= on capacitors and inductors
+    cards: Vector  # (n,), by .ic cards
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Group:
+    """Behavioural sources of one shape: where their operands are and where they act."""
+
+    shape: Shape
+    operands: NDArray[np.int64]  # (sources, operands), unknowns; -1 is ground
+    rows: NDArray[np.int64]  # (sources, 2), equations they enter; -1 is none
+    signs: NDArray[np.float64]  # (sources, 2)
+    names: tuple[str, ...]
+
+
+def extract(
+    text: str,
+    *,
+    states: Sequence[str],
+    inputs: Sequence[str],
+    outputs: Sequence[str] = (),
+    subckt: str | None = None,
+) -> "ExtractedSystem":
+    """Rebuild the equations of a netlist.
+
+    Parameters
+    ----------
+    text : str
+        One flat subcircuit.
+    states : sequence of str
+        Ports whose voltages show the states, in order.
+    inputs : sequence of str
+        Ports that ideal voltage sources drive.
+    outputs : sequence of str
+        Further ports to read.
+    subckt : str, optional
+        The name the subcircuit must have.
+
+    Raises
+    ------
+    UnverifiableError
+        If the text is not understood exactly, if the circuit has other states than those shown,
+        or if its algebraic part is singular.
+    """
+    netlist = read_netlist(text)
+    if subckt is not None and netlist.subckt != subckt:
+        raise UnverifiableError(f"expected subcircuit {subckt!r}, found {netlist.subckt!r}")
+    wanted = [*inputs, *states, *outputs]
+    if netlist.subckt is not None and list(netlist.ports) != wanted:
+        raise UnverifiableError(
+            f"the subcircuit's ports are {' '.join(netlist.ports)[:80]!r}, "
+            f"expected {' '.join(wanted)[:80]!r}"
+        )
+    unknown = [name for name in wanted if name not in netlist.nodes]
+    if unknown:
+        raise UnverifiableError(f"the netlist has no node {unknown[0]!r}")
+    return ExtractedSystem(netlist, states=states, inputs=inputs, outputs=outputs)
+
+
+class ExtractedSystem:
+    """The equations of a netlist, ready to be evaluated at any state."""
+
+    def __init__(
+        self,
+        netlist: Netlist,
+        *,
+        states: Sequence[str],
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+    ) -> None:
+        self.element_counts = netlist.counts()
+        self._initial = netlist.initial
+        self._state_ports = tuple(states)
+        self._ports = np.array([netlist.nodes[s] for s in states], dtype=np.int64)
+        self._outputs = np.array([netlist.nodes[s] for s in outputs], dtype=np.int64)
+        self._n_inputs = len(inputs)
+        self._assemble(netlist, inputs)
+        owned = len(netlist.c) + len(netlist.l)
+        if owned != len(states):
+            raise UnverifiableError(
+                f"the circuit has {owned} states ({len(netlist.c)} capacitors, {len(netlist.l)} "
+                f"inductors), {len(states)} are shown at ports"
+            )
+        self._lu = _factor(self._a, self._labels)
+        self._offset, self._shown = self._port_relation()
+
+    def rates(self, v: Matrix, u: Matrix, *, jacobian_at: Sequence[int] = ()) -> Rates:
+        """Rates and outputs at K points.
+
+        Parameters
+        ----------
+        v : ndarray, shape (K, n)
+            Voltages of the state ports.
+        u : ndarray, shape (K, m)
+            Voltages of the input ports.
+        jacobian_at : sequence of int
+            Points at which derivatives are wanted too.
+
+        Raises
+        ------
+        UnverifiableError
+            If the algebraic system cannot be solved at a point, or the ports do not show the
+            circuit's states linearly.
+        """
+        w = _divided(v - self._offset, self._shown.T)
+        z = self._solve(w, u)
+        shown = z[self._ports].T
+        scale = np.abs(v).max(initial=0.0) + np.abs(self._offset).max(initial=0.0)
+        if not np.allclose(shown, v, rtol=SENSING, atol=SENSING * max(float(scale), 1e-30)):
+            raise UnverifiableError("the state ports do not show the circuit's states linearly")
+        state_jacobian: list[Matrix] = []
+        input_jacobian: list[Matrix] = []
+        for k in jacobian_at:
+            by_w, by_u = self._sensitivities(z[:, k])
+            inner = self._shown @ (self._rate_rows @ by_w)
+            state_jacobian.append(_divided(inner, self._shown))
+            input_jacobian.append(self._shown @ (self._rate_rows @ by_u))
+        return Rates(
+            dv_dt=(self._shown @ (self._rate_rows @ z)).T,
+            outputs=z[self._outputs].T,
+            df_dv=tuple(state_jacobian),
+            df_du=tuple(input_jacobian),
+        )
+
+    def initial_state(self) -> InitialState:
+        """What the netlist says about t = 0, by elements and by cards."""
+        start = np.array([np.nan if s is None else s for s in self._starts], dtype=np.float64)
+        cards = [self._initial.get(name, np.nan) for name in self._state_ports]
+        with np.errstate(invalid="ignore"):
+            # 0 * nan must not spoil the ports that a silent element does not reach.
+            parts = np.where(self._shown == 0, 0.0, self._shown * start)
+        return InitialState(elements=self._offset + parts.sum(axis=1), cards=np.array(cards))
+
+    def _assemble(self, net: Netlist, inputs: Sequence[str]) -> None:
+        """Modified nodal equations: linear matrix, source columns, rate rows, nonlinear groups."""
+        branch: dict[str, int] = {}
+        for row in (*net.v, *net.e, *net.h, *(b for b in net.b if b[3] == "v"), *net.c):
+            branch[row[0]] = len(net.nodes) + len(branch)
+        drive = [len(net.nodes) + len(branch) + k for k in range(len(inputs))]
+        size = len(net.nodes) + len(branch) + len(inputs)
+        stamps = _Stamps()
+        for _, p, n, ohm in net.r:
+            stamps.conductance(p, n, p, n, 1.0 / ohm)
+        stamps.transconductances(net.g)
+        for name, p, n, cp, cn, gain in net.e:
+            stamps.voltage(branch[name], p, n)
+            stamps.add(branch[name], cp, -gain)
+            stamps.add(branch[name], cn, gain)
+        for name, p, n, source, gain in net.f:
+            stamps.add(p, branch[source], gain)
+            stamps.add(n, branch[source], -gain)
+        for name, p, n, source, ohm in net.h:
+            stamps.voltage(branch[name], p, n)
+            stamps.add(branch[name], branch[source], -ohm)
+        for name, p, n, *_ in (*net.v, *net.c, *(b for b in net.b if b[3] == "v")):
+            stamps.voltage(branch[name], p, n)
+        for port, q in zip(inputs, drive, strict=True):
+            stamps.voltage(q, net.nodes[port], GROUND)
+        self._a = stamps.matrix((size, size))
+        self._labels = _labels(net, branch, inputs)
+        self._constant = np.zeros(size)
+        for name, _, _, volts in net.v:
+            self._constant[branch[name]] += volts
+        for _, p, n, ampere in net.i:
+            _accumulate(self._constant, p, -ampere)
+            _accumulate(self._constant, n, ampere)
+        self._input_columns = _unit_columns(size, [(q, k, 1.0) for k, q in enumerate(drive)])
+        states = [(branch[c[0]], k, 1.0) for k, c in enumerate(net.c)]
+        rates = [(k, branch[c[0]], 1.0 / c[3]) for k, c in enumerate(net.c)]
+        for k, (_, p, n, henry, _) in enumerate(net.l, start=len(net.c)):
+            states += [(node, k, s) for node, s in ((p, -1.0), (n, 1.0)) if node >= 0]
+            rates += [(k, node, s / henry) for node, s in ((p, 1.0), (n, -1.0)) if node >= 0]
+        count = len(net.c) + len(net.l)
+        self._state_columns = _unit_columns(size, states, count)
+        self._rate_rows = _unit_columns(count, rates, size)
+        self._starts = [row[4] for row in (*net.c, *net.l)]
+        self._groups = _group_sources(net, branch)
+
+    def _port_relation(self) -> tuple[Vector, Matrix]:
+        """Offset and matrix of ``v(ports) = offset + shown @ w``, which must not depend on u."""
+        n = len(self._ports)
+        rest = self._solve(np.zeros((1, n)), np.zeros((1, self._n_inputs)))
+        by_w, by_u = self._sensitivities(rest[:, 0])
+        shown, leak = by_w[self._ports], by_u[self._ports]
+        scale = float(np.abs(shown).max(initial=0.0))
+        if leak.size and float(np.abs(leak).max()) > SENSING:
+            raise UnverifiableError("a state port depends on an input directly")
+        if scale == 0.0 or np.linalg.matrix_rank(shown) < n:
+            raise UnverifiableError("the state ports do not show all states of the circuit")
+        return rest[self._ports, 0], shown
+
+    def _solve(self, w: Matrix, u: Matrix) -> Matrix:
+        """All unknowns at K points, shape (unknowns, K)."""
+        b = self._constant[:, None] + self._state_columns @ w.T + self._input_columns @ u.T
+        z = self._refined(b)
+        if not self._groups:
+            return z
+        # Sources that feed one another without loops settle after as many substitutions as the
+        # chain is long; each costs one back-substitution for all points together.
+        values = [np.zeros((len(g.names), w.shape[0])) for g in self._groups]
+        for _ in range(CHAIN):
+            before, values = values, [_values(g, z) for g in self._groups]
+            z = self._refined(b + self._injected(values, len(b)))
+            if all(_settled(x, y) for x, y in zip(before, values, strict=True)):
+                return z
+        return np.column_stack([self._newton(b[:, k], z[:, k]) for k in range(w.shape[0])])
+
+    def _refined(self, b: Matrix) -> Matrix:
+        z = self._lu.solve(b)
+        return z + self._lu.solve(b - self._a @ z)
+
+    def _injected(self, values: list[Matrix], size: int) -> Matrix:
+        out = np.zeros((size + 1, values[0].shape[1]))  # the last row takes what goes to ground
+        for group, value in zip(self._groups, values, strict=True):
+            for end in (0, 1):
+                np.add.at(out, group.rows[:, end], group.signs[:, end, None] * value)
+        return out[:-1]
+
+    def _newton(self, b: Vector, z: Vector) -> Vector:
+        for _ in range(NEWTON):
+            values = [_values(g, z[:, None]) for g in self._groups]
+            residual = self._a @ z - b - self._injected(values, len(b))[:, 0]
+            step = _factor(self._jacobian(z), self._labels).solve(residual)
+            z = z - step
+            if np.all(np.abs(step) <= STATIONARY * np.abs(z) + 1e-300):
+                return z
+            if not np.all(np.isfinite(z)):
+                break
+        raise UnverifiableError("the algebraic equations have no solution that Newton finds")
+
+    def _jacobian(self, z: Vector) -> sp.csc_matrix:
+        """Derivative of all equations by all unknowns at one point."""
+        rows: list[NDArray[np.int64]] = []
+        columns: list[NDArray[np.int64]] = []
+        entries: list[Vector] = []
+        for group in self._groups:
+            _, partials = evaluate(group.shape, _operands(group, z[:, None]))
+            for k, partial in enumerate(partials):
+                for end in (0, 1):
+                    rows.append(group.rows[:, end])
+                    columns.append(group.operands[:, k])
+                    entries.append(-group.signs[:, end] * partial[:, 0])
+        if not rows:
+            return self._a
+        r, c, x = np.concatenate(rows), np.concatenate(columns), np.concatenate(entries)
+        keep = (r >= 0) & (c >= 0) & (x != 0)
+        return (self._a + sp.csc_matrix((x[keep], (r[keep], c[keep])), self._a.shape)).tocsc()
+
+    def _sensitivities(self, z: Vector) -> tuple[Matrix, Matrix]:
+        """Derivatives of all unknowns by states and inputs, at one solution."""
+        lu = _factor(self._jacobian(z), self._labels) if self._groups else self._lu
+        return lu.solve(self._state_columns.toarray()), lu.solve(self._input_columns.toarray())
+
+
+class _Stamps:
+    """Entries of the matrix, collected; ground rows and columns fall away."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._columns: list[int] = []
+        self._values: list[float] = []
+        self._blocks: list[tuple[NDArray[np.int64], NDArray[np.int64], Vector]] = []
+
+    def add(self, row: int, column: int, value: float) -> None:
+        self._rows.append(row)
+        self._columns.append(column)
+        self._values.append(value)
+
+    def conductance(self, p: int, n: int, cp: int, cn: int, value: float) -> None:
+        self.add(p, cp, value)
+        self.add(p, cn, -value)
+        self.add(n, cp, -value)
+        self.add(n, cn, value)
+
+    def voltage(self, q: int, p: int, n: int) -> None:
+        """A branch current q from p to n, and the start of its equation v(p) - v(n) = .."""
+        for node, sign in ((p, 1.0), (n, -1.0)):
+            self.add(node, q, sign)
+            self.add(q, node, sign)
+
+    def transconductances(self, rows: list[tuple[str, int, int, int, int, float]]) -> None:
+        """All G elements at once: a dense network has a million of them."""
+        if not rows:
+            return
+        _, p, n, cp, cn, values = zip(*rows, strict=True)
+        gm = np.array(values)
+        nets = [np.array(column, dtype=np.int64) for column in (p, n, cp, cn)]
+        for row, row_sign in ((nets[0], 1.0), (nets[1], -1.0)):
+            for column, sign in ((nets[2], 1.0), (nets[3], -1.0)):
+                self._blocks.append((row, column, row_sign * sign * gm))
+
+    def matrix(self, shape: tuple[int, int]) -> sp.csc_matrix:
+        blocks = [
+            *self._blocks,
+            (np.array(self._rows), np.array(self._columns), np.array(self._values)),
+        ]
+        r, c, x = (np.concatenate(part) for part in zip(*blocks, strict=True))
+        keep = (r >= 0) & (c >= 0)
+        return sp.csc_matrix(
+            (x[keep], (r[keep].astype(np.int64), c[keep].astype(np.int64))), shape=shape
+        )
+
+
+def _group_sources(net: Netlist, branch: dict[str, int]) -> list[_Group]:
+    """Behavioural sources by shape of their expression."""
+    found: dict[str, tuple[list[list[int]], list[tuple[int, int]], list[tuple[float, float]]]] = {}
+    names: dict[str, list[str]] = {}
+    for name, p, n, kind, expression in net.b:
+        try:
+            text, references = split_references(expression.strip())
+            operands = [_unknown(net, branch, ref.kind, ref.name) for ref in references]
+            if text not in found:
+                parse_shape(text)
+                found[text], names[text] = ([], [], []), []
+        except UnverifiableError as error:
+            raise UnverifiableError(f"{name}: {error}") from error
+        group = found[text]
+        group[0].append(operands)
+        # A voltage source enters its own equation, a current source those of its two nodes.
+        group[1].append((branch[name], -1) if kind == "v" else (p, n))
+        group[2].append((1.0, 0.0) if kind == "v" else (-1.0, 1.0))
+        names[text].append(name)
+    return [
+        _Group(
+            shape=parse_shape(text),
+            operands=np.array(operands, dtype=np.int64).reshape(len(names[text]), -1),
+            rows=np.array(rows, dtype=np.int64),
+            signs=np.array(signs),
+            names=tuple(names[text]),
+        )
+        for text, (operands, rows, signs) in found.items()
+    ]
+
+
+def _unknown(net: Netlist, branch: dict[str, int], kind: str, name: str) -> int:
+    if kind == "i":
+        if name not in branch:
+            raise UnverifiableError(f"i({name}): there is no such voltage source")
+        return branch[name]
+    if name in ("0", "gnd"):
+        return GROUND
+    if name not in net.nodes:
+        raise UnverifiableError(f"v({name}): there is no such node")
+    return net.nodes[name]
+
+
+def _operands(group: _Group, z: Matrix) -> list[Matrix]:
+    grounded = np.vstack([z, np.zeros((1, z.shape[1]))])  # row -1 is ground
+    if not group.operands.shape[1]:
+        return [np.zeros((len(group.names), z.shape[1]))][:0]
+    return [grounded[group.operands[:, k]] for k in range(group.operands.shape[1])]
+
+
+def _values(group: _Group, z: Matrix) -> Matrix:
+    operands = _operands(group, z)
+    shape = (len(group.names), z.shape[1])
+    value = np.broadcast_to(evaluate(group.shape, operands)[0], shape)
+    if not np.all(np.isfinite(value)):
+        k = int(np.argwhere(~np.isfinite(value))[0][0])
+        raise UnverifiableError(f"{group.names[k]}: its expression is not finite at a test state")
+    return value
+
+
+def _settled(before: Matrix, after: Matrix) -> bool:
+    scale = np.abs(after).max(axis=1, keepdims=True)
+    return bool(np.all(np.abs(after - before) <= STATIONARY * scale))
+
+
+def _divided(a: Matrix, b: Matrix) -> Matrix:
+    """``a @ inv(b)``."""
+    return np.asarray(np.linalg.solve(b.T, a.T).T, dtype=np.float64)
+
+
+def _factor(a: sp.csc_matrix, labels: Sequence[str]) -> SuperLU:
+    try:
+        return splu(a)
+    except RuntimeError:
+        raise UnverifiableError(
+            f"the algebraic part is singular ({_culprits(a, labels)}): a loop of voltage sources "
+            "and capacitors, or a node without a path for its current"
+        ) from None
+
+
+def _culprits(a: sp.csc_matrix, labels: Sequence[str]) -> str:
+    if a.shape[0] > LARGEST_SVD:
+        return "too large to say where"
+    _, _, vh = np.linalg.svd(np.asarray(a.todense()))
+    weight = np.abs(vh[-1])
+    worst = [int(k) for k in np.argsort(-weight)[:4] if weight[k] > 0.1 * weight.max()]
+    return "involved: " + ", ".join(labels[k] for k in worst)
+
+
+def _labels(net: Netlist, branch: dict[str, int], inputs: Sequence[str]) -> list[str]:
+    labels = [f"node {name}" for name in net.nodes]
+    labels += [f"current of {name}" for name in branch]
+    return labels + [f"current of input {name}" for name in inputs]
+
+
+def _accumulate(vector: Vector, where: int, value: float) -> None:
+    if where >= 0:
+        vector[where] += value
+
+
+def _unit_columns(
+    rows: int, entries: list[tuple[int, int, float]], columns: int | None = None
+) -> sp.csr_matrix:  # pyright: ignore[reportUnknownParameterType] - scipy has no stubs
+    """Sparse matrix from (row, column, value) triples; as many columns as entries by default."""
+    width = len(entries) if columns is None else columns
+    if not entries:
+        return sp.csr_matrix((rows, width))
+    r, c, x = zip(*entries, strict=True)
+    return sp.csr_matrix((x, (r, c)), shape=(rows, width))

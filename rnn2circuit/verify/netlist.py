@@ -1,0 +1,277 @@
+"""Netlist text to elements, by the rules of SPICE and not by the habits of any writer.
+
+Reads one flat ``.subckt`` (or a flat deck). Whatever a simulator might read differently from how
+it looks is refused: suffix letters, missing values, repeated names, executable comments, control
+blocks, included files. What is refused cannot be verified, and says so with its line.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from rnn2circuit.errors import UnverifiableError
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?")
+_NODE = re.compile(r"[a-z0-9_.]+")
+_IC = re.compile(r"v\s*\(\s*([^()\s]+)\s*\)\s*=\s*(\S+)")
+_SOURCE = re.compile(r"(\S+)\s+(\S+)\s+(\S+)\s+([vi])\s*=\s*(.+)")
+_IGNORED = {".options", ".option", ".save", ".tran", ".op", ".print", ".temp", ".title", ".global"}
+GROUND = -1
+
+
+@dataclass(slots=True, kw_only=True)
+class Netlist:
+    """Elements by kind; nodes are numbers, ground is -1.
+
+    The lists hold, per element: name, terminals, and its value or controlling element.
+    """
+
+    subckt: str | None = None
+    ports: tuple[str, ...] = ()
+    nodes: dict[str, int] = field(default_factory=lambda: {})
+    names: set[str] = field(default_factory=lambda: set())
+    r: list[tuple[str, int, int, float]] = field(default_factory=lambda: [])
+    c: list[tuple[str, int, int, float, float | None]] = field(default_factory=lambda: [])
+    l: list[tuple[str, int, int, float, float | None]] = field(default_factory=lambda: [])
+    v: list[tuple[str, int, int, float]] = field(default_factory=lambda: [])
+    i: list[tuple[str, int, int, float]] = field(default_factory=lambda: [])
+    g: list[tuple[str, int, int, int, int, float]] = field(default_factory=lambda: [])
+    e: list[tuple[str, int, int, int, int, float]] = field(default_factory=lambda: [])
+    f: list[tuple[str, int, int, str, float]] = field(default_factory=lambda: [])
+    h: list[tuple[str, int, int, str, float]] = field(default_factory=lambda: [])
+    b: list[tuple[str, int, int, str, str]] = field(default_factory=lambda: [])
+    initial: dict[str, float] = field(default_factory=lambda: {})
+
+    def node(self, name: str) -> int:
+        """Number of a node, new if need be."""
+        if name in ("0", "gnd"):
+            return GROUND
+        if name not in self.nodes:
+            if not _NODE.fullmatch(name):
+                raise UnverifiableError(f"node name {name!r} is not plain letters and digits")
+            self.nodes[name] = len(self.nodes)
+        return self.nodes[name]
+
+    def counts(self) -> dict[str, int]:
+        """Number of elements by SPICE letter, where there are any."""
+        return {k: len(getattr(self, k)) for k in "rclviegfhb" if getattr(self, k)}
+
+
+def read_netlist(text: str) -> Netlist:
+    """Read a netlist.
+
+    Raises
+    ------
+    UnverifiableError
+        If a line is not understood exactly; the message names line and reason.
+    """
+    if not text.isascii():
+        raise UnverifiableError(
+            "the netlist holds characters outside ASCII, which simulators alter"
+        )
+    netlist = Netlist()
+    reader = _Reader(netlist)
+    for number, line in _logical_lines(text):
+        try:
+            reader.take(line)
+        except UnverifiableError as error:
+            raise UnverifiableError(f"line {number}: {error}") from error
+    if reader.inside:
+        raise UnverifiableError(f"subcircuit {netlist.subckt!r} has no .ends")
+    _check_references(netlist)
+    return netlist
+
+
+class _Reader:
+    """Where in the file we are: cards open and close what elements belong to."""
+
+    def __init__(self, netlist: Netlist) -> None:
+        self.netlist = netlist
+        self.inside = False
+        self.ended = False
+
+    def take(self, line: str) -> None:
+        if self.ended:
+            raise UnverifiableError("text after .end")
+        if line[0] != ".":
+            _element(self.netlist, line)
+            return
+        card = line.split(None, 1)[0]
+        match card:
+            case ".subckt":
+                _open_subckt(self.netlist, line)
+                self.inside = True
+            case ".ends":
+                if not self.inside:
+                    raise UnverifiableError(".ends without .subckt")
+                self.inside = False
+            case ".ic":
+                _initial_conditions(self.netlist, line)
+            case ".end":
+                self.ended = True
+            case _ if card in _IGNORED:
+                return
+            case _:
+                raise UnverifiableError(f"card {card!r} is not one the extractor understands")
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lower-cased lines without comments, continuations joined, with their line numbers."""
+    held, held_number = "", 0
+    for number, line in _physical_lines(text.lower()):
+        if line[0] == "+":
+            if not held:
+                raise UnverifiableError(f"line {number}: continuation without a line to continue")
+            held += " " + line[1:]
+            continue
+        if held:
+            yield held_number, held
+        # SPICE takes the first line for the title, whatever it looks like.
+        held, held_number = ("" if number == 1 else line), number
+    if held:
+        yield held_number, held
+
+
+def _physical_lines(text: str) -> Iterator[tuple[int, str]]:
+    inline = ";" in text or "$" in text
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = raw.strip()
+        if line[:1] == "*":
+            if line.lstrip("* ").startswith(("#", "ng_script")):
+                raise UnverifiableError(
+                    f"line {number}: comment {line[:40]!r} is a command to ngspice"
+                )
+            continue
+        if inline:
+            line = re.split(r";| \$", line, maxsplit=1)[0].strip()
+        if line:
+            yield number, line
+
+
+def _element(netlist: Netlist, line: str) -> None:
+    tokens = line.split()
+    name = tokens[0]
+    if name in netlist.names:
+        raise UnverifiableError(f"element {name!r} is there twice")
+    netlist.names.add(name)
+    reader = _READERS.get(name[0])
+    if reader is None:
+        raise UnverifiableError(f"element {name!r} is of a kind the extractor does not understand")
+    reader(netlist, name, tokens, line)
+
+
+def _controlled_by_voltage(n: Netlist, name: str, tokens: list[str], line: str) -> None:
+    _expect(tokens, 6, line)
+    _, p, m, cp, cn, value = tokens
+    row = (name, n.node(p), n.node(m), n.node(cp), n.node(cn), number_of(value))
+    (n.g if name[0] == "g" else n.e).append(row)
+
+
+def _controlled_by_current(n: Netlist, name: str, tokens: list[str], line: str) -> None:
+    _expect(tokens, 5, line)
+    _, p, m, source, value = tokens
+    row = (name, n.node(p), n.node(m), source, number_of(value))
+    (n.f if name[0] == "f" else n.h).append(row)
+
+
+def _resistor(n: Netlist, name: str, tokens: list[str], line: str) -> None:
+    if len(tokens) == 5 and tokens[4] == "noisy=0":
+        tokens = tokens[:4]
+    _expect(tokens, 4, line)
+    value = number_of(tokens[3])
+    if value == 0:
+        raise UnverifiableError(f"{name} is 0 ohm, of which ngspice silently makes 1 mohm")
+    n.r.append((name, n.node(tokens[1]), n.node(tokens[2]), value))
+
+
+def _reactive(n: Netlist, name: str, tokens: list[str], line: str) -> None:
+    start = None
+    if len(tokens) == 5 and tokens[4].startswith("ic="):
+        start = number_of(tokens[4][3:])
+        tokens = tokens[:4]
+    _expect(tokens, 4, line)
+    value = number_of(tokens[3])
+    if value <= 0:
+        raise UnverifiableError(f"{name} must be positive, got {tokens[3]}")
+    row = (name, n.node(tokens[1]), n.node(tokens[2]), value, start)
+    (n.c if name[0] == "c" else n.l).append(row)
+
+
+def _independent(n: Netlist, name: str, tokens: list[str], line: str) -> None:
+    if len(tokens) == 5 and tokens[3] == "dc":
+        tokens = [*tokens[:3], tokens[4]]
+    _expect(tokens, 4, line)
+    row = (name, n.node(tokens[1]), n.node(tokens[2]), number_of(tokens[3]))
+    (n.v if name[0] == "v" else n.i).append(row)
+
+
+def _behavioural(n: Netlist, name: str, tokens: list[str], line: str) -> None:
+    match = _SOURCE.fullmatch(line)
+    if match is None:
+        raise UnverifiableError(f"{line[:60]!r} is not of the form 'bNAME n1 n2 v|i=expression'")
+    n.b.append((name, n.node(match[2]), n.node(match[3]), match[4], match[5]))
+
+
+_READERS: dict[str, Callable[[Netlist, str, list[str], str], None]] = {
+    "g": _controlled_by_voltage,
+    "e": _controlled_by_voltage,
+    "f": _controlled_by_current,
+    "h": _controlled_by_current,
+    "r": _resistor,
+    "c": _reactive,
+    "l": _reactive,
+    "v": _independent,
+    "i": _independent,
+    "b": _behavioural,
+}
+
+
+def number_of(token: str) -> float:
+    """A plain number; suffix letters, ``nan`` and ``1e400`` are refused."""
+    if not _NUMBER.fullmatch(token):
+        raise UnverifiableError(f"{token!r} is not a plain number")
+    value = float(token)
+    if value in (float("inf"), float("-inf")):
+        raise UnverifiableError(f"{token!r} does not fit a float64")
+    return value
+
+
+def _expect(tokens: list[str], count: int, line: str) -> None:
+    if len(tokens) != count:
+        raise UnverifiableError(f"{line[:60]!r} has {len(tokens)} fields, expected {count}")
+
+
+def _open_subckt(netlist: Netlist, line: str) -> None:
+    tokens = line.split()
+    if netlist.subckt is not None:
+        raise UnverifiableError("a second .subckt; the extractor reads one flat subcircuit")
+    if len(tokens) < 2:
+        raise UnverifiableError(".subckt without a name")
+    netlist.subckt, netlist.ports = tokens[1], tuple(tokens[2:])
+    if len(set(netlist.ports)) != len(netlist.ports):
+        raise UnverifiableError("two ports of the subcircuit have one name")
+    for port in netlist.ports:
+        netlist.node(port)
+
+
+def _initial_conditions(netlist: Netlist, line: str) -> None:
+    body = line[len(".ic") :]
+    rest = _IC.sub("", body).strip()
+    found = _IC.findall(body)
+    if rest or not found:
+        raise UnverifiableError(f"{line[:60]!r} is not a list of v(node)=value")
+    for node, value in found:
+        if node in netlist.initial:
+            raise UnverifiableError(f"two initial conditions for node {node!r}")
+        netlist.initial[node] = number_of(value)
+
+
+def _check_references(netlist: Netlist) -> None:
+    sources = {row[0] for row in (*netlist.v, *netlist.e, *netlist.h)}
+    sources |= {row[0] for row in netlist.b if row[3] == "v"}
+    for name, _, _, source, _ in (*netlist.f, *netlist.h):
+        if source not in sources:
+            raise UnverifiableError(f"{name}: there is no voltage source {source!r} to listen to")
+    for node in netlist.initial:
+        if node not in netlist.nodes:
+            raise UnverifiableError(f".ic for node {node!r}, which does not exist")
