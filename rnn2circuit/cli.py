@@ -8,7 +8,7 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -246,7 +246,7 @@ def _write_results(result: Verification, args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def progress(first: str) -> Iterator[Callable[[str], None]]:
+def progress(first: str) -> Generator[Callable[[str], None]]:
     """Say on stderr what is going on, once a stage takes longer than a second.
 
     On a terminal the line counts the seconds; elsewhere each long stage gets one line.

@@ -19,6 +19,7 @@ from rnn2circuit.report.text import report_text
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.stimulus import load_stimulus
 from rnn2circuit.verify.checks import SEVERITY, Verdict
+from rnn2circuit.verify.transient import parts_of_range
 
 PLOT_POINTS = 1001  # of the reference curve: smooth at any width a page has
 
@@ -154,6 +155,7 @@ def plot_verification(result: Verification, path: Path, *, title: str) -> bool:
         x_ref=compiled.reference(t),
         t_sim=simulation.t * seconds,
         x_sim=simulation.x,
+        error=parts_of_range(simulation.x, compiled.reference(simulation.t)),
         state_names=[m.name for m in compiled.state_map.states],
         limit=limits.get("transient.states"),
     )

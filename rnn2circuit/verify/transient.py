@@ -67,13 +67,19 @@ def deviation(found: Matrix, wanted: Matrix) -> tuple[Vector, int, int]:
 
     Where nothing moves at all, the error is in model units.
     """
+    error = parts_of_range(found, wanted)
+    worst = error.max(axis=0)
+    i = int(np.argmax(worst))
+    return worst, i, int(np.argmax(error[:, i]))
+
+
+def parts_of_range(found: Matrix, wanted: Matrix) -> Matrix:
+    """Deviation at every point, shape (k, n), in parts of each column's range; NaN counts as inf."""
     error = np.abs(found - wanted)
     error = np.where(np.isnan(error), np.inf, error)
     span = np.ptp(wanted, axis=0)
     largest = float(span.max())
-    relative = error.max(axis=0) / (np.maximum(span, SMALLEST_RANGE * largest) if largest else 1.0)
-    i = int(np.argmax(relative))
-    return relative, i, int(np.argmax(error[:, i]))
+    return error / (np.maximum(span, SMALLEST_RANGE * largest) if largest else 1.0)
 
 
 def check_steps(

@@ -1,0 +1,85 @@
+"""What a simulator is, to the rest of the package: decks in, waveforms out."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+from rnn2circuit.arrays import Vector
+from rnn2circuit.errors import UsageError
+
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deck:
+    """A transient simulation as text.
+
+    Attributes
+    ----------
+    files : mapping
+        File name to text. The main file may include the others by their bare names.
+    main : str
+        The file to run.
+    signals : tuple of str
+        Vectors that must come back, such as ``v(x1)``.
+    t_stop : float
+        Where the transient must end, s.
+    """
+
+    files: Mapping[str, str]
+    main: str
+    signals: tuple[str, ...]
+    t_stop: float
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            if not _FILE.fullmatch(name):
+                raise UsageError(f"deck file name {name!r} is not a plain name")
+        if self.main not in self.files:
+            raise UsageError(f"deck has no file {self.main!r} to run")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Waveforms:
+    """An accepted simulation, on the simulator's own time points.
+
+    Attributes
+    ----------
+    time : ndarray, shape (k,)
+        s, strictly increasing.
+    signals : mapping
+        Vector name to values, shape (k,), in V.
+    warnings : tuple of str
+        What the simulator remarked and no acceptance rule explains.
+    """
+
+    time: Vector
+    signals: Mapping[str, Vector]
+    simulator: str
+    version: str
+    log: str
+    warnings: tuple[str, ...]
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """What the verifier needs; a backend owes nothing else."""
+
+    name: ClassVar[str]
+
+    def is_available(self) -> bool: ...
+
+    def version(self) -> str: ...
+
+    def run(self, deck: Deck, *, timeout: float) -> Waveforms:
+        """Run a deck.
+
+        Raises
+        ------
+        SimulationError
+            If the run fails or its result breaks an acceptance rule.
+        SimulationTimeout
+            If it does not end within `timeout` seconds.
+        """
+        ...

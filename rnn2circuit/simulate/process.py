@@ -1,0 +1,118 @@
+"""Child processes with nothing of ours but the work: private directory, scrubbed environment,
+time limit.
+"""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnn2circuit.errors import SimulationError, SimulationTimeout
+
+GRACE = 2.0  # s between SIGTERM and SIGKILL
+MAX_LOG = 4 << 20  # bytes of output that are kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A process that ended by itself."""
+
+    code: int
+    log: str  # standard output and error, in the order of writing
+
+
+@contextmanager
+def private_directory() -> Generator[Path]:
+    """A fresh directory that only we may enter, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="rnn2circuit-") as name:
+        directory = Path(name)
+        directory.chmod(0o700)
+        yield directory
+
+
+def write_new(directory: Path, files: Mapping[str, str]) -> None:
+    """Write files that must not exist yet."""
+    for name, text in files.items():
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(directory / name, flags, 0o600), "wb") as file:
+            file.write(text.encode("ascii"))
+
+
+def scrubbed_environment(directory: Path) -> dict[str, str]:
+    """All that a simulator may know: where programs are, and where it is.
+
+    ``SPICE_SCRIPTS`` points into the directory so that no initialization file of the machine
+    runs; on ngspice it would run commands even under ``-n``.
+    """
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LC_ALL": "C",
+        "HOME": str(directory),
+        "TMPDIR": str(directory),
+        "SPICE_SCRIPTS": str(directory),
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def run_process(
+    argv: Sequence[str], *, directory: Path, environment: Mapping[str, str], timeout: float
+) -> Finished:
+    """Run a program to its end, or stop it.
+
+    Raises
+    ------
+    SimulationTimeout
+        If it takes longer than `timeout` seconds.
+    SimulationError
+        If it cannot be started.
+    """
+    log_path = directory / "rnn2circuit.log"
+    with log_path.open("wb") as log:
+        try:
+            process = subprocess.Popen(
+                argv,
+                cwd=directory,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SimulationError(f"cannot start {argv[0]!r}: {error.strerror}") from error
+        try:
+            code = process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _stop(process)
+            text = _read_log(log_path)
+            last = text.strip().splitlines()[-1:] or ["nothing"]
+            raise SimulationTimeout(
+                f"stopped after {timeout:.0f} s; the last thing it printed was {last[0][:160]!r}",
+                log=text,
+            ) from None
+        except BaseException:
+            _stop(process)
+            raise
+    return Finished(code=code, log=_read_log(log_path))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+        try:
+            process.wait(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def _read_log(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(MAX_LOG).decode("utf-8", errors="replace")

@@ -1,0 +1,59 @@
+"""ngspice's binary raw files: bytes to named columns, strictly. Knows nothing of circuits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn2circuit.arrays import Matrix
+from rnn2circuit.errors import SimulationError
+
+_BODY = b"Binary:\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plot:
+    """One plot of a raw file: real data, shape (points, variables)."""
+
+    name: str
+    variables: tuple[str, ...]
+    data: Matrix
+
+
+def read_raw(content: bytes) -> Plot:
+    """Read the one plot of a raw file with real double-precision data.
+
+    Raises
+    ------
+    SimulationError
+        If the header is malformed, announces no points, or not exactly the bytes that follow.
+    """
+    start = content.find(_BODY)
+    if start < 0:
+        raise SimulationError("the raw file has no binary part; the run wrote nothing")
+    header = content[:start].decode("ascii", errors="replace")
+    fields: dict[str, str] = {}
+    for line in header.splitlines():
+        key, colon, value = line.partition(":")
+        if colon and not line.startswith("\t"):
+            fields[key.strip().lower()] = value.strip()
+    try:
+        points = int(fields["no. points"])
+        columns = int(fields["no. variables"])
+    except (KeyError, ValueError):
+        raise SimulationError(f"the raw file's header is malformed: {header[:200]!r}") from None
+    if fields.get("flags") != "real":
+        raise SimulationError(f"expected a raw file of real numbers, got {fields.get('flags')!r}")
+    if points < 1:
+        raise SimulationError("the raw file announces no points; the run was cut off")
+    names = [line.split("\t")[2] for line in header.splitlines() if line.startswith("\t")]
+    if len(names) != columns:
+        raise SimulationError(f"the raw file names {len(names)} of its {columns} variables")
+    body = content[start + len(_BODY) :]
+    expected = 8 * points * columns
+    if len(body) != expected:
+        raise SimulationError(
+            f"the raw file announces {points} points of {columns} variables ({expected} bytes), "
+            f"{len(body)} bytes follow; the disk may be full"
+        )
+    data = np.frombuffer(body, dtype="<f8").reshape(points, columns)
+    return Plot(name=fields.get("plotname", ""), variables=tuple(names), data=data)
