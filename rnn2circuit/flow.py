@@ -12,7 +12,6 @@ import numpy as np
 from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.circuit.testbench import PwlSource, SineSource, Source, Testbench, Transient
 from rnn2circuit.errors import (
-    NotRealizableError,
     SimulationError,
     SimulationTimeout,
     StimulusError,

@@ -52,7 +52,7 @@ def to_control(  # pyright: ignore[reportUnknownParameterType] - control may be 
             "python-control cannot hold a system of one state without inputs (it takes its input "
             "matrix for one of no rows); read the eigenvalue from the linearization"
         )
-    return control.ss(
+    return control.StateSpace(
         model.a,
         np.zeros((n, 0)) if model.b is None else model.b,
         np.eye(n) if model.w_out is None else model.w_out,

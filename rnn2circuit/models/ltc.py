@@ -16,8 +16,10 @@ _IN_FIELDS = ("g_syn_in", "slope_in", "offset_in", "e_rev_in")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ltc(AbstractModel):
-    r"""``c_m x_i' = g_leak (e_leak - x_i) + Σ_j g_syn_ij logistic(slope_ij x_j + offset_ij)(e_rev_ij - x_i)``
-    plus the same over inputs, plus ``Σ_j g_gap_ij (x_j - x_i)``.
+    r"""``c_m x_i' = g_leak (e_leak - x_i) + Σ g_syn q (e_rev - x_i) + Σ g_gap (x_j - x_i)``.
+
+    The gates are ``q_ij = logistic(slope_ij x_j + offset_ij)``; input synapses add the same sum
+    over inputs, with u_j in place of x_j.
 
     Hasani et al. (2018), eqs. 1-5; there ``slope = gamma`` and ``offset = gamma mu``.
 

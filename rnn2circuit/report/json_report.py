@@ -68,4 +68,6 @@ def report_from_json(text: str) -> Report:
 
 def _check_from(entry: dict[str, Any]) -> Check:
     per_state = tuple(math.nan if v is None else v for v in entry["per_state"])
-    return Check(**(entry | {"verdict": Verdict(entry["verdict"]), "per_state": per_state}))
+    arguments: dict[str, Any] = dict(entry)
+    arguments |= {"verdict": Verdict(entry["verdict"]), "per_state": per_state}
+    return Check(**arguments)

@@ -412,7 +412,7 @@ def sense_nport(b: CircuitBuilder, *, control: Indices, out: Indices, g: Matrix)
         n=ports,
     )
     b.add(ammeters)
-    conductances(b, nets=ports, y=-g[np.ix_(live, live)])
+    conductances(b, nets=ports, y=-g[live[:, None], live])
     b.add(
         CurrentMirrors(
             stem="w",

@@ -8,6 +8,7 @@ No time integration takes place, and nothing here knows who wrote the text.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,6 +19,8 @@ from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.errors import UnverifiableError
 from rnn2circuit.verify.expression import Shape, evaluate, parse_shape, split_references
 from rnn2circuit.verify.netlist import GROUND, Netlist, read_netlist
+
+Sparse: TypeAlias = Any  # a scipy matrix; scipy ships no types
 
 STATIONARY = 1e-13  # relative change of a source's value below which it counts as settled
 CHAIN = 12  # feed-forward depth of nonlinear sources up to which substitution settles
@@ -180,25 +183,7 @@ class ExtractedSystem:
             branch[row[0]] = len(net.nodes) + len(branch)
         drive = [len(net.nodes) + len(branch) + k for k in range(len(inputs))]
         size = len(net.nodes) + len(branch) + len(inputs)
-        stamps = _Stamps()
-        for _, p, n, ohm in net.r:
-            stamps.conductance(p, n, p, n, 1.0 / ohm)
-        stamps.transconductances(net.g)
-        for name, p, n, cp, cn, gain in net.e:
-            stamps.voltage(branch[name], p, n)
-            stamps.add(branch[name], cp, -gain)
-            stamps.add(branch[name], cn, gain)
-        for name, p, n, source, gain in net.f:
-            stamps.add(p, branch[source], gain)
-            stamps.add(n, branch[source], -gain)
-        for name, p, n, source, ohm in net.h:
-            stamps.voltage(branch[name], p, n)
-            stamps.add(branch[name], branch[source], -ohm)
-        for name, p, n, *_ in (*net.v, *net.c, *(b for b in net.b if b[3] == "v")):
-            stamps.voltage(branch[name], p, n)
-        for port, q in zip(inputs, drive, strict=True):
-            stamps.voltage(q, net.nodes[port], GROUND)
-        self._a = stamps.matrix((size, size))
+        self._a = _linear_part(net, branch, dict(zip(inputs, drive, strict=True)), size)
         self._labels = _labels(net, branch, inputs)
         self._constant = np.zeros(size)
         for name, _, _, volts in net.v:
@@ -206,15 +191,8 @@ class ExtractedSystem:
         for _, p, n, ampere in net.i:
             _accumulate(self._constant, p, -ampere)
             _accumulate(self._constant, n, ampere)
-        self._input_columns = _unit_columns(size, [(q, k, 1.0) for k, q in enumerate(drive)])
-        states = [(branch[c[0]], k, 1.0) for k, c in enumerate(net.c)]
-        rates = [(k, branch[c[0]], 1.0 / c[3]) for k, c in enumerate(net.c)]
-        for k, (_, p, n, henry, _) in enumerate(net.l, start=len(net.c)):
-            states += [(node, k, s) for node, s in ((p, -1.0), (n, 1.0)) if node >= 0]
-            rates += [(k, node, s / henry) for node, s in ((p, 1.0), (n, -1.0)) if node >= 0]
-        count = len(net.c) + len(net.l)
-        self._state_columns = _unit_columns(size, states, count)
-        self._rate_rows = _unit_columns(count, rates, size)
+        self._input_columns = _from_triples(size, [(q, k, 1.0) for k, q in enumerate(drive)])
+        self._state_columns, self._rate_rows = _storage(net, branch, size)
         self._starts = [row[4] for row in (*net.c, *net.l)]
         self._groups = _group_sources(net, branch)
 
@@ -270,7 +248,7 @@ class ExtractedSystem:
                 break
         raise UnverifiableError("the algebraic equations have no solution that Newton finds")
 
-    def _jacobian(self, z: Vector) -> sp.csc_matrix:
+    def _jacobian(self, z: Vector) -> Sparse:
         """Derivative of all equations by all unknowns at one point."""
         rows: list[NDArray[np.int64]] = []
         columns: list[NDArray[np.int64]] = []
@@ -294,6 +272,44 @@ class ExtractedSystem:
         return lu.solve(self._state_columns.toarray()), lu.solve(self._input_columns.toarray())
 
 
+def _linear_part(net: Netlist, branch: dict[str, int], drives: dict[str, int], size: int) -> Sparse:
+    """Matrix of Kirchhoff's laws and of all linear elements but the storage ones."""
+    stamps = _Stamps()
+    for _, p, n, ohm in net.r:
+        stamps.conductance(p, n, 1.0 / ohm)
+    stamps.transconductances(net.g)
+    for name, p, n, cp, cn, gain in net.e:
+        stamps.voltage(branch[name], p, n)
+        stamps.add(branch[name], cp, -gain)
+        stamps.add(branch[name], cn, gain)
+    for _, p, n, source, gain in net.f:
+        stamps.add(p, branch[source], gain)
+        stamps.add(n, branch[source], -gain)
+    for name, p, n, source, ohm in net.h:
+        stamps.voltage(branch[name], p, n)
+        stamps.add(branch[name], branch[source], -ohm)
+    for name, p, n, *_ in (*net.v, *net.c, *(b for b in net.b if b[3] == "v")):
+        stamps.voltage(branch[name], p, n)
+    for port, q in drives.items():
+        stamps.voltage(q, net.nodes[port], GROUND)
+    return stamps.matrix((size, size))
+
+
+def _storage(net: Netlist, branch: dict[str, int], size: int) -> tuple[Sparse, Sparse]:
+    """How the circuit's states enter the equations, and how their rates are read from them.
+
+    A capacitor is a voltage source of value w with ``dw/dt = i / C``, an inductor a current
+    source of value w with ``dw/dt = v / L``.
+    """
+    states = [(branch[c[0]], k, 1.0) for k, c in enumerate(net.c)]
+    rates = [(k, branch[c[0]], 1.0 / c[3]) for k, c in enumerate(net.c)]
+    for k, (_, p, n, henry, _) in enumerate(net.l, start=len(net.c)):
+        states += [(node, k, s) for node, s in ((p, -1.0), (n, 1.0)) if node >= 0]
+        rates += [(k, node, s / henry) for node, s in ((p, 1.0), (n, -1.0)) if node >= 0]
+    count = len(net.c) + len(net.l)
+    return _from_triples(size, states, count), _from_triples(count, rates, size)
+
+
 class _Stamps:
     """Entries of the matrix, collected; ground rows and columns fall away."""
 
@@ -308,11 +324,11 @@ class _Stamps:
         self._columns.append(column)
         self._values.append(value)
 
-    def conductance(self, p: int, n: int, cp: int, cn: int, value: float) -> None:
-        self.add(p, cp, value)
-        self.add(p, cn, -value)
-        self.add(n, cp, -value)
-        self.add(n, cn, value)
+    def conductance(self, p: int, n: int, value: float) -> None:
+        self.add(p, p, value)
+        self.add(p, n, -value)
+        self.add(n, p, -value)
+        self.add(n, n, value)
 
     def voltage(self, q: int, p: int, n: int) -> None:
         """A branch current q from p to n, and the start of its equation v(p) - v(n) = .."""
@@ -331,7 +347,7 @@ class _Stamps:
             for column, sign in ((nets[2], 1.0), (nets[3], -1.0)):
                 self._blocks.append((row, column, row_sign * sign * gm))
 
-    def matrix(self, shape: tuple[int, int]) -> sp.csc_matrix:
+    def matrix(self, shape: tuple[int, int]) -> Sparse:
         blocks = [
             *self._blocks,
             (np.array(self._rows), np.array(self._columns), np.array(self._values)),
@@ -413,7 +429,7 @@ def _divided(a: Matrix, b: Matrix) -> Matrix:
     return np.asarray(np.linalg.solve(b.T, a.T).T, dtype=np.float64)
 
 
-def _factor(a: sp.csc_matrix, labels: Sequence[str]) -> SuperLU:
+def _factor(a: Sparse, labels: Sequence[str]) -> SuperLU:
     try:
         return splu(a)
     except RuntimeError:
@@ -423,11 +439,11 @@ def _factor(a: sp.csc_matrix, labels: Sequence[str]) -> SuperLU:
         ) from None
 
 
-def _culprits(a: sp.csc_matrix, labels: Sequence[str]) -> str:
+def _culprits(a: Sparse, labels: Sequence[str]) -> str:
     if a.shape[0] > LARGEST_SVD:
         return "too large to say where"
-    _, _, vh = np.linalg.svd(np.asarray(a.todense()))
-    weight = np.abs(vh[-1])
+    dense: Matrix = a.toarray()
+    weight = np.abs(np.linalg.svd(dense).Vh[-1])
     worst = [int(k) for k in np.argsort(-weight)[:4] if weight[k] > 0.1 * weight.max()]
     return "involved: " + ", ".join(labels[k] for k in worst)
 
@@ -443,9 +459,9 @@ def _accumulate(vector: Vector, where: int, value: float) -> None:
         vector[where] += value
 
 
-def _unit_columns(
+def _from_triples(
     rows: int, entries: list[tuple[int, int, float]], columns: int | None = None
-) -> sp.csr_matrix:  # pyright: ignore[reportUnknownParameterType] - scipy has no stubs
+) -> Sparse:
     """Sparse matrix from (row, column, value) triples; as many columns as entries by default."""
     width = len(entries) if columns is None else columns
     if not entries:

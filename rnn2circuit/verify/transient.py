@@ -74,7 +74,7 @@ def deviation(found: Matrix, wanted: Matrix) -> tuple[Vector, int, int]:
 
 
 def parts_of_range(found: Matrix, wanted: Matrix) -> Matrix:
-    """Deviation at every point, shape (k, n), in parts of each column's range; NaN counts as inf."""
+    """Deviation at every point, shape (k, n), in parts of each range; NaN counts as inf."""
     error = np.abs(found - wanted)
     error = np.where(np.isnan(error), np.inf, error)
     span = np.ptp(wanted, axis=0)

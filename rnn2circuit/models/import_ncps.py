@@ -1,0 +1,153 @@
+"""LTC networks of the ncps package (torch), as LTC.
+
+ncps stores synapses as [pre, post] and writes ``σ(sigma (v - mu))``; here they are transposed,
+``slope = sigma`` and ``offset = -sigma mu``. With ``implicit_param_constraints`` the tensors w,
+sensory_w, cm and gleak pass through softplus; the file does not say whether they do. The fused
+solver's step is a discretization of
+
+    cm v' = gleak (vleak - v) + Σ w σ(sigma (v_pre - mu)) (erev - v) + the same over inputs
+
+with one model time unit per elapsed_time = 1, which is what is returned. Neurons come motor
+first, so the outputs are the first states.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2circuit.errors import ModelError
+from rnn2circuit.models.ltc import Ltc
+
+Arrays = Mapping[str, NDArray[Any]]
+_NEURON = ("gleak", "vleak", "cm")
+_SYNAPSE = ("w", "sigma", "mu", "erev", "sparsity_mask")
+_SENSORY = tuple(f"sensory_{name}" for name in _SYNAPSE)
+_MAPS = ("input_w", "input_b", "output_w", "output_b")
+_POSITIVE = ("w", "sensory_w", "cm", "gleak")
+
+
+def is_ncps_ltc(arrays: Arrays) -> bool:
+    """Whether the tensors are those of an ncps LTC or LTCCell."""
+    return any(name.split(".")[-1] == "gleak" for name in arrays) and any(
+        name.split(".")[-1] == "sensory_sigma" for name in arrays
+    )
+
+
+def ltc_from_ncps(arrays: Arrays, *, ncps_parameters: str | None = None) -> Ltc:
+    """Read the ``state_dict`` of an ncps ``LTC`` or ``LTCCell``.
+
+    Parameters
+    ----------
+    ncps_parameters : {"softplus", "raw"}
+        ``softplus`` if the network was built with ``implicit_param_constraints=True`` (the
+        default of ``LTC``), ``raw`` if not (the default of ``LTCCell``).
+
+    Raises
+    ------
+    ModelError
+        If the option is missing, a tensor is missing, left over or of a wrong shape, or raw
+        values are negative where a circuit needs positive ones.
+    """
+    prefix = next(n for n in arrays if n.split(".")[-1] == "gleak").removesuffix("gleak")
+    p = {n.removeprefix(prefix): v for n, v in arrays.items() if n.startswith(prefix)}
+    _check_names(arrays, p, prefix)
+    if ncps_parameters not in ("softplus", "raw"):
+        raise ModelError(
+            "the file does not record whether w, sensory_w, cm and gleak pass through softplus; "
+            "give --ncps-parameters softplus (LTC's default) or raw (LTCCell's default)"
+            + ("" if ncps_parameters is None else f", got {ncps_parameters!r}")
+        )
+    n, m = _check_shapes(p)
+    constrained = _constraint(p, ncps_parameters)
+    w, w_in = constrained("w") * p["sparsity_mask"], constrained("sensory_w")
+    w_in = w_in * p["sensory_sparsity_mask"]
+    slope, slope_in = p["sigma"].T, p["sensory_sigma"].T
+    inputs: dict[str, Any] = {}
+    if m:
+        inputs = {
+            "g_syn_in": w_in.T,
+            "slope_in": slope_in,
+            "offset_in": -slope_in * p["sensory_mu"].T,
+            "e_rev_in": p["sensory_erev"].T,
+            "in_scale": p.get("input_w"),
+            "in_bias": p.get("input_b"),
+        }
+    w_out, b_out = _output_map(p, n)
+    return Ltc(
+        c_m=constrained("cm"),
+        g_leak=constrained("gleak"),
+        e_leak=p["vleak"],
+        g_syn=w.T,
+        slope=slope,
+        offset=-slope * p["mu"].T,
+        e_rev=p["erev"].T,
+        w_out=w_out,
+        b_out=b_out,
+        **inputs,
+    )
+
+
+def _check_names(arrays: Arrays, own: Arrays, prefix: str) -> None:
+    outside = [name for name in arrays if not name.startswith(prefix)]
+    if any("lstm" in name for name in outside):
+        raise ModelError(
+            "the network has mixed_memory: an LSTM runs before each LTC step, and the pair has no "
+            "differential equation; train it with mixed_memory=False"
+        )
+    required = (*_NEURON, *_SYNAPSE, *_SENSORY)
+    missing = [name for name in required if name not in own]
+    if missing:
+        raise ModelError(f"tensor {prefix + missing[0]!r} of the ncps LTC is missing")
+    extra = [n for n in own if n not in (*required, *_MAPS)] + outside
+    if extra:
+        raise ModelError(f"tensor {extra[0]!r} is not part of an ncps LTC; nothing is dropped")
+
+
+def _check_shapes(p: dict[str, NDArray[Any]]) -> tuple[int, int]:
+    for name, value in p.items():
+        p[name] = np.asarray(value, dtype=np.float64)
+    n, m = p["gleak"].size, p["sensory_w"].shape[0] if p["sensory_w"].ndim == 2 else -1
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_NEURON, (n,))
+    shapes |= dict.fromkeys(_SYNAPSE, (n, n))
+    shapes |= dict.fromkeys(_SENSORY, (m, n))
+    shapes |= dict.fromkeys(("input_w", "input_b"), (m,))
+    for name, shape in shapes.items():
+        if name in p and p[name].shape != shape:
+            raise ModelError(f"{name} must have shape {shape}, got {p[name].shape}")
+    return n, m
+
+
+def _constraint(
+    p: Mapping[str, NDArray[np.float64]], mode: str
+) -> Callable[[str], NDArray[np.float64]]:
+    if mode == "softplus":
+        return lambda name: np.logaddexp(0.0, p[name])
+    for name in _POSITIVE:
+        # A masked synapse may hold anything: it does not exist.
+        mask = {"w": "sparsity_mask", "sensory_w": "sensory_sparsity_mask"}.get(name)
+        value = p[name] if mask is None else p[name] * p[mask]
+        if np.any(value < 0):
+            where = tuple(int(k) for k in np.argwhere(value < 0)[0])
+            raise ModelError(
+                f"{name}{list(where)} is {float(value[where])!r}, negative: either the network was "
+                "built with softplus (--ncps-parameters softplus), or its weights were not clipped "
+                "(apply_weight_constraints)"
+            )
+    return lambda name: p[name]
+
+
+def _output_map(p: Arrays, n: int) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """``output_w * v[0:M] + output_b`` as a readout of all states."""
+    parts = [p[name] for name in ("output_w", "output_b") if name in p]
+    if not parts:
+        return None, None
+    count = parts[0].size
+    if any(part.shape != (count,) for part in parts) or count > n:
+        raise ModelError(
+            f"output_w and output_b must have the shape of the motor neurons, got {count}"
+        )
+    w_out = np.zeros((count, n))
+    w_out[np.arange(count), np.arange(count)] = p.get("output_w", np.ones(count))
+    return w_out, p.get("output_b")

@@ -1,0 +1,224 @@
+"""Model files in and out: canonical files, and the dispatch to importers of foreign ones.
+
+A file is data. Nothing is ever unpickled, every size is checked before it is allocated, and a
+tensor that is not understood is an error that names it, never dropped.
+"""
+
+import contextlib
+import json
+import os
+import struct
+import types
+import typing
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2circuit.arrays import Matrix, Vector
+from rnn2circuit.errors import ModelError, OutputError, Rnn2CircuitError
+from rnn2circuit.models import FAMILIES, Model
+from rnn2circuit.models.base import AbstractModel, arrays_of, strings_of
+from rnn2circuit.models.containers import Tensors, read_tensors
+from rnn2circuit.models.import_ncps import is_ncps_ltc, ltc_from_ncps
+from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch, is_torch_recurrent
+
+SUFFIXES = (".npz", ".safetensors", ".json", ".pt", ".pth")
+
+
+def load(
+    path: str | Path,
+    *,
+    dt: float | None = None,
+    activation: str | None = None,
+    ncps_parameters: str | None = None,
+    readout: str | None = None,
+) -> Model:
+    """Read a model.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.npz``, ``.safetensors`` or ``.json`` with canonical fields; ``.pt``, ``.pth`` or
+        ``.safetensors`` with a torch ``state_dict`` of an ``nn.RNN`` or an ``ncps`` LTC.
+    dt : float, optional
+        Time step of a discrete network, in model time units; required for an ``nn.RNN``.
+    activation : str, optional
+        Of an ``nn.RNN``, whose file does not record it: tanh (its default) or relu.
+    ncps_parameters : {"softplus", "raw"}, optional
+        Required for an ``ncps`` LTC: whether it was built with ``implicit_param_constraints``.
+    readout : str, optional
+        Prefix of the layer that is the readout, where the file does not make it plain.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, is not a model, or an option is missing or does not apply.
+    """
+    path = Path(path)
+    try:
+        tensors = read_tensors(path)
+        given = {
+            "dt": dt,
+            "activation": activation,
+            "ncps_parameters": ncps_parameters,
+            "readout": readout,
+        }
+        return _interpret(tensors, {k: v for k, v in given.items() if v is not None})
+    except Rnn2CircuitError as error:
+        raise ModelError(f"{path.name}: {error}") from error
+
+
+def _interpret(tensors: Tensors, options: dict[str, Any]) -> Model:
+    if "family" in tensors.strings:
+        allowed = {"dt"}
+    elif is_ncps_ltc(tensors.arrays):
+        allowed = {"ncps_parameters"}
+    elif is_torch_recurrent(tensors.arrays):
+        allowed = {"dt", "activation", "readout"}
+    else:
+        shown = ", ".join(repr(name) for name in list(tensors.arrays)[:6]) or "nothing"
+        raise ModelError(
+            f"no model is recognised: found {shown}; expected a field 'family' "
+            f"({', '.join(FAMILIES)}) or the tensors of a torch nn.RNN or an ncps LTC"
+        )
+    for name in options:
+        if name not in allowed:
+            option = "--" + name.replace("_", "-")
+            raise ModelError(f"option {option} does not apply to this kind of file")
+    if "family" in tensors.strings:
+        return model_from_fields(tensors, dt=options.get("dt"))
+    if is_ncps_ltc(tensors.arrays):
+        return ltc_from_ncps(tensors.arrays, **options)
+    return ctrnn_from_torch(tensors.arrays, **options)
+
+
+def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
+    """Build a model of the family the strings name from canonical fields."""
+    strings = dict(tensors.strings)
+    name = strings.pop("family")
+    if name not in FAMILIES:
+        raise ModelError(f"family must be one of {', '.join(FAMILIES)}, got {name!r}")
+    family = FAMILIES[name]
+    numeric, textual, required = _fields_of(family)
+    given: dict[str, Any] = dict(tensors.arrays)
+    if "dt" in strings and "dt" in numeric:
+        given["dt"] = _number("dt", strings.pop("dt"))
+    unknown = [k for k in given if k not in numeric] + [k for k in strings if k not in textual]
+    if unknown:
+        known = ", ".join([*numeric, *textual])
+        raise ModelError(f"field {unknown[0]!r} is not one of family {name!r}: {known}")
+    missing = [k for k in required if k not in given and k not in strings]
+    if missing:
+        raise ModelError(f"family {name!r} needs the field {missing[0]!r}, which is missing")
+    if "dt" in given:
+        given["dt"] = _scalar("dt", given["dt"])
+    if dt is not None:
+        if given.get("dt", dt) != dt:
+            raise ModelError(f"the file says dt = {given['dt']!r}, the option says {dt!r}")
+        given["dt"] = dt
+    arguments: dict[str, Any] = given | strings
+    return family(**arguments)
+
+
+def save(model: AbstractModel, path: str | Path) -> None:
+    """Write a canonical file whose format its suffix names; whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    ModelError
+        If the suffix names no format.
+    """
+    path = Path(path)
+    writers = {".npz": _write_npz, ".safetensors": _write_safetensors, ".json": _write_json}
+    if path.suffix.lower() not in writers:
+        raise ModelError(
+            f"model file {path.name!r} must end in {', '.join(writers)}, got {path.suffix!r}"
+        )
+    beside = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    try:
+        with beside.open("xb") as file:
+            file.write(writers[path.suffix.lower()](model))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def _write_npz(model: AbstractModel) -> bytes:
+    import io  # noqa: PLC0415 - shadows this module's name at the top level
+    import zipfile  # noqa: PLC0415 - with it
+
+    buffer = io.BytesIO()
+    entries: dict[str, NDArray[Any]] = {k: np.array(v) for k, v in strings_of(model).items()}
+    entries |= arrays_of(model)
+    # numpy.savez stamps the time of day into the archive; a fixed one makes equal bytes.
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in entries.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            archive.writestr(info, member.getvalue())
+    return buffer.getvalue()
+
+
+def _write_safetensors(model: AbstractModel) -> bytes:
+    arrays = {k: np.ascontiguousarray(v, dtype="<f8") for k, v in arrays_of(model).items()}
+    header: dict[str, Any] = {"__metadata__": strings_of(model)}
+    at = 0
+    for name, array in arrays.items():
+        header[name] = {
+            "dtype": "F64",
+            "shape": list(array.shape),
+            "data_offsets": [at, at + array.nbytes],
+        }
+        at += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + b"".join(a.tobytes() for a in arrays.values())
+
+
+def _write_json(model: AbstractModel) -> bytes:
+    data: dict[str, Any] = dict(strings_of(model))
+    data |= {k: v.tolist() for k, v in arrays_of(model).items()}
+    return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _fields_of(family: type[AbstractModel]) -> tuple[list[str], list[str], list[str]]:
+    """Names of a family's numeric, textual and required fields, from its annotations."""
+    hints = typing.get_type_hints(family)
+    numeric: list[str] = []
+    textual: list[str] = []
+    for field in fields(family):
+        kinds = _alternatives(hints[field.name])
+        (textual if str in kinds else numeric).append(field.name)
+    required = [f.name for f in fields(family) if f.default is MISSING]
+    return numeric, textual, required
+
+
+def _alternatives(hint: object) -> tuple[object, ...]:
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ModelError(f"{name} must be a number, got {text[:40]!r}") from None
+
+
+def _scalar(name: str, value: Vector | Matrix | float) -> float:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu" or array.size != 1:
+        raise ModelError(f"{name} must be one number, got an array of shape {array.shape}")
+    return float(array.reshape(()))
