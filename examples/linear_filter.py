@@ -38,9 +38,8 @@ def main():
         power = power @ small
         log += (-1) ** (k + 1) * power / k
     found = log[:6] / DT
-    print(
-        f"A is off by {np.abs(found[:, :6] - a).max():.3f}, B by {np.abs(found[:, 6:] - b).max():.3f}"
-    )
+    off_a, off_b = np.abs(found[:, :6] - a).max(), np.abs(found[:, 6:] - b).max()
+    print(f"A is off by {off_a:.4f}, B by {off_b:.4f}")
     model = r2c.Linear(
         a=np.round(found[:, :6], 9),
         b=np.round(found[:, 6:], 9),

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -50,7 +51,6 @@ from rnn2circuit.verify.checks import Verdict
 
 EXIT_BAD_INPUT = 2
 SILENCE = 1.0  # s: a stage that takes longer says so
-"""Stages shorter than this are not worth a line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -307,7 +307,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-Verbs = argparse._SubParsersAction  # pyright: ignore[reportPrivateUsage, reportMissingTypeArgument] - argparse names its type only so
+# argparse has no public name for what add_subparsers returns.
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
 
 
 def _add_compile(verbs: Verbs) -> None:

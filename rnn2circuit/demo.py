@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -97,9 +98,9 @@ def load_example(name: str, *, directory: Path | None = None) -> Compiled:
     return compile_model(model, name=name, stimulus=stimulus, duration=entry.get("duration"))
 
 
-def list_examples(directory: Path) -> list[dict[str, object]]:
+def list_examples(directory: Path) -> list[dict[str, Any]]:
     """Entries of ``networks.json``: name, file, load options, stimulus and title of each."""
-    entries: list[dict[str, object]] = json.loads((directory / "networks.json").read_text())
+    entries: list[dict[str, Any]] = json.loads((directory / "networks.json").read_text())
     return entries
 
 

@@ -48,6 +48,13 @@ def _mutate(line: str, kind: str, rng: np.random.Generator, nets: list[str]) -> 
     other = nets[int(rng.integers(len(nets)))]
     if other in tokens[1:3]:
         return None
+    # Port p of a sensing n-port and the sum its current is mirrored into are one to a current.
+    if re.fullmatch(r"[pb]\d+", other) or re.fullmatch(r"[pb]\d+", tokens[position]):
+        return None
+    # The end of a current loop is at ground potential, and a source that only controls others
+    # draws nothing from it.
+    if tokens[position] == "0" and line[0] in "ehb" and other.startswith("l"):
+        return None
     tokens[position] = other
     return " ".join(tokens)
 

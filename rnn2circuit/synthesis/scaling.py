@@ -41,10 +41,14 @@ class Scaling:
 
     def __post_init__(self) -> None:
         for name in ("seconds_per_unit", "volts_per_unit", "amperes_per_unit", "impedance"):
-            value = float(getattr(self, name))
-            if not (math.isfinite(value) and value > 0):
-                raise NotRealizableError(f"{name} must be positive and finite, got {value!r}")
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, _positive(name, getattr(self, name)))
+
+
+def _positive(name: str, value: float) -> float:
+    value = float(value)
+    if not (math.isfinite(value) and value > 0):
+        raise NotRealizableError(f"{name} must be positive and finite, got {value!r}")
+    return value
 
 
 def choose_scaling(
@@ -67,7 +71,7 @@ def choose_scaling(
     NotRealizableError
         If a given number is not positive and finite.
     """
-    level = TARGET_IMPEDANCE[form] if impedance is None else impedance
+    level = TARGET_IMPEDANCE[form] if impedance is None else _positive("impedance", impedance)
     mean_log_time = float(np.mean(np.log10(time_weights(model))))
     seconds = 10.0 ** round(math.log10(TARGET_TIME_CONSTANT[form]) - mean_log_time)
     volts = 10.0 ** -max(0, math.ceil(math.log10(expected_swing(model) / LARGEST_SWING)))

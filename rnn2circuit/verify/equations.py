@@ -16,12 +16,17 @@ from rnn2circuit.errors import UnverifiableError
 from rnn2circuit.models.base import AbstractModel, weights_sha256
 from rnn2circuit.statemap import NetlistMap, offsets, scales, to_units, to_volts
 from rnn2circuit.verify.checks import Check, Verdict, measured
-from rnn2circuit.verify.extraction import ExtractedSystem, extract
+from rnn2circuit.verify.extraction import ExtractedSystem, extract_from
+from rnn2circuit.verify.netlist import read_netlist
+from rnn2circuit.verify.structure import idle_currents
 
 EXACT = 1e-9  # limit; round-off of the algebraic solve is near 1e-15, a wrong weight far above
-STATES = 16  # random states at which f is compared
-JACOBIANS = 3  # of them, states at which the Jacobian is compared
-BOX = 1.5  # half-width of the box of random states, in units of max(1, |x0|)
+# Points of comparison: the origin, the initial state, random states in a box around both, and
+# random states far outside it, where a rectifying unit that sleeps in the box wakes up.
+NEAR, FAR = 14, 8
+JACOBIANS_AT = (2, 3, 4, 2 + NEAR, 3 + NEAR)  # random points: a relu has its kink at the origin
+BOX = 1.5  # half-width of the box, in units of max(1, |x0|)
+DECADES = 2.0  # how far beyond the box the far states lie, at most
 
 # Entries below these parts of the largest are compared with it and not with themselves: what
 # is left of terms that cancel carries the rounding of the terms.
@@ -48,14 +53,23 @@ def check_equations(
         return (identity,)
     ports = record.state_map
     try:
-        system = extract(
-            text,
+        netlist = read_netlist(text)
+        system = extract_from(
+            netlist,
             states=[m.port for m in ports.states],
             inputs=[m.port for m in ports.inputs],
             outputs=[m.port for m in ports.outputs],
             subckt=record.subckt,
         )
-        return (identity, *_compare(system, record, model, seed=seed, limit=limit))
+        idle = idle_currents(netlist, inputs=[m.port for m in ports.inputs])
+        structure = measured(
+            "structure",
+            "currents that drive an ideal voltage source and so do nothing",
+            len(idle),
+            0,
+            detail="; ".join(idle[:4]),
+        )
+        return (identity, structure, *_compare(system, record, model, seed=seed, limit=limit))
     except UnverifiableError as error:
         unread = Check(
             id="extraction.f",
@@ -110,7 +124,7 @@ def _compare(
 ) -> list[Check]:
     ports, seconds = record.state_map, record.state_map.seconds_per_unit
     x, u = sample_points(model, seed=seed)
-    at = tuple(range(2, 2 + JACOBIANS))  # after the two special states, where a relu has its kink
+    at = JACOBIANS_AT
     rates = system.rates(to_volts(ports.states, x), to_volts(ports.inputs, u), jacobian_at=at)
     unit = scales(ports.states)
     found = rates.dv_dt / unit * seconds
@@ -138,10 +152,14 @@ def sample_points(
     model: AbstractModel, *, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """States (K, n) and inputs (K, m): the origin, the initial state, and random points."""
+    count = 2 + NEAR + FAR
     rng = np.random.default_rng(seed)
     half = BOX * max(1.0, float(np.max(np.abs(model.initial_state))))
-    x = rng.uniform(-half, half, (STATES, model.n_states))
-    u = rng.uniform(-BOX, BOX, (STATES, model.n_inputs))
+    x = rng.uniform(-half, half, (count, model.n_states))
+    u = rng.uniform(-BOX, BOX, (count, model.n_inputs))
+    stretch = 10.0 ** rng.uniform(0.0, DECADES, (FAR, 1))
+    x[-FAR:] *= stretch
+    u[-FAR:] *= stretch
     x[0], u[0] = 0.0, 0.0
     x[1] = model.initial_state
     return x, u

@@ -87,7 +87,20 @@ def extract(
         If the text is not understood exactly, if the circuit has other states than those shown,
         or if its algebraic part is singular.
     """
-    netlist = read_netlist(text)
+    return extract_from(
+        read_netlist(text), states=states, inputs=inputs, outputs=outputs, subckt=subckt
+    )
+
+
+def extract_from(
+    netlist: Netlist,
+    *,
+    states: Sequence[str],
+    inputs: Sequence[str],
+    outputs: Sequence[str] = (),
+    subckt: str | None = None,
+) -> "ExtractedSystem":
+    """As `extract`, from a netlist that is read already."""
     if subckt is not None and netlist.subckt != subckt:
         raise UnverifiableError(f"expected subcircuit {subckt!r}, found {netlist.subckt!r}")
     wanted = [*inputs, *states, *outputs]
