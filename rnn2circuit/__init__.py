@@ -11,7 +11,9 @@ The stages, in order::
     print(result.verdict)
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,3 +97,18 @@ def __getattr__(name: str) -> object:
     if home is None:
         raise AttributeError(f"module 'rnn2circuit' has no attribute {name!r}")
     return getattr(import_module(f"rnn2circuit.{home}"), name)
+
+
+class _Package(ModuleType):
+    """This package, whose verbs `linearize` and `simulate` are also names of subpackages.
+
+    The import system binds a subpackage to its name in the parent when it is first imported;
+    here those names stay functions. ``from rnn2circuit.linearize import ..`` is not affected.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

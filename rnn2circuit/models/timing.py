@@ -12,7 +12,7 @@ GROWTH = 1e3  # an unstable linear mode may grow by this factor within the defau
 GRID = 1001  # samples of the reference on which third derivatives are estimated
 
 # Worst error of a state, in parts of its range, that the time step may cause.
-STEP_ERROR = {"default": 2e-5, "high": 2e-7}
+STEP_ERROR = {"default": 1e-5, "high": 1e-7}
 FEWEST_STEPS = 400
 MOST_STEPS = {"default": 20_000, "high": 400_000}
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import SuperLU, splu
+from scipy.sparse.linalg import splu
 
 from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.errors import UnverifiableError
@@ -21,6 +21,7 @@ from rnn2circuit.verify.expression import Shape, evaluate, parse_shape, split_re
 from rnn2circuit.verify.netlist import GROUND, Netlist, read_netlist
 
 Sparse: TypeAlias = Any  # a scipy matrix; scipy ships no types
+Factors: TypeAlias = Any  # a sparse LU factorization
 
 STATIONARY = 1e-13  # relative change of a source's value below which it counts as settled
 CHAIN = 12  # feed-forward depth of nonlinear sources up to which substitution settles
@@ -442,7 +443,7 @@ def _divided(a: Matrix, b: Matrix) -> Matrix:
     return np.asarray(np.linalg.solve(b.T, a.T).T, dtype=np.float64)
 
 
-def _factor(a: Sparse, labels: Sequence[str]) -> SuperLU:
+def _factor(a: Sparse, labels: Sequence[str]) -> Factors:
     try:
         return splu(a)
     except RuntimeError:
