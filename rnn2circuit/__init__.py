@@ -100,7 +100,7 @@ def __getattr__(name: str) -> object:
 
 
 class _Package(ModuleType):
-    """This package, whose verbs `linearize` and `simulate` are also names of subpackages.
+    """The package itself, whose verbs `linearize` and `simulate` are also names of subpackages.
 
     The import system binds a subpackage to its name in the parent when it is first imported;
     here those names stay functions. ``from rnn2circuit.linearize import ..`` is not affected.

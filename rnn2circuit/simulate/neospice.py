@@ -1,8 +1,10 @@
 """The embedded engine: the package neospice, in a child process.
 
-It follows ngspice closely and is not independent of it. Three habits are handled here: a line it
+It follows ngspice closely and is not independent of it. Four habits are handled here: a line it
 cannot parse is dropped with a warning (here an error), ``.ic`` inside a subcircuit is ignored
-(here hoisted to the top), and a hard fault takes the process down (here a child's).
+(here hoisted to the top), its row at t = 0 shows initial conditions on the nets that have one and
+an operating point without them on all others (here that row is left out), and a hard fault takes
+the process down (here a child's).
 """
 
 import re
@@ -78,8 +80,9 @@ class Neospice:
                     f"neospice ended with exit code {done.code}:\n  {tail(done.log)}", log=done.log
                 )
             with np.load(path, allow_pickle=False) as data:
-                time = data["time"]
-                columns = {f"v({name})": data[f"v_{name}"] for name in names}
+                keep = data["time"] > 0.0
+                time = data["time"][keep]
+                columns = {f"v({name})": data[f"v_{name}"][keep] for name in names}
         times, signals = check_data(
             time, columns, wanted=deck.signals, t_stop=deck.t_stop, log=done.log
         )
