@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn2circuit.errors import UsageError
-from rnn2circuit.flow import Compiled, Verification, compile_model, verify_compiled
+from rnn2circuit.flow import Accuracy, Compiled, Verification, compile_model, verify_compiled
 from rnn2circuit.models.io import load
 from rnn2circuit.report.files import write_all
 from rnn2circuit.report.json_report import report_json
@@ -76,15 +76,15 @@ def examples_directory() -> Path:
     )
 
 
-def load_example(name: str, *, directory: Path | None = None) -> Compiled:
-    """Compile one of the shipped networks with its own stimulus.
+def load_example(name: str, *, accuracy: Accuracy = "default") -> Compiled:
+    """Compile one of the shipped networks with its own stimulus and duration.
 
     Raises
     ------
     UsageError
         If there is none of that name; the message lists them.
     """
-    place = examples_directory() if directory is None else directory
+    place = examples_directory()
     entries = {entry["name"]: entry for entry in list_examples(place)}
     if name not in entries:
         raise UsageError(f"no shipped network is called {name!r}; there are {', '.join(entries)}")
@@ -95,7 +95,13 @@ def load_example(name: str, *, directory: Path | None = None) -> Compiled:
         stimulus = load_stimulus(
             place / entry["stimulus"], n_inputs=model.n_inputs, hold=entry["hold"]
         )
-    return compile_model(model, name=name, stimulus=stimulus, duration=entry.get("duration"))
+    return compile_model(
+        model,
+        name=name,
+        stimulus=stimulus,
+        duration=entry.get("duration"),
+        accuracy=accuracy,
+    )
 
 
 def list_examples(directory: Path) -> list[dict[str, Any]]:

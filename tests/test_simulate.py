@@ -82,8 +82,10 @@ def test_the_embedded_engine_verifies_every_family(family, form):
 def test_both_engines_agree_on_the_same_text():
     compiled = compile_model(random_model("ctrnn", 3, 1, seed=2, activations=("tanh",)))
     first, second = (simulate(compiled, simulator=name) for name in SIMULATORS)
-    other = np.column_stack([np.interp(first.t, second.t, column) for column in second.x.T])
-    np.testing.assert_allclose(first.x, other, atol=ENGINES_AGREE)
+    late = first.t >= second.t[0]
+    at = first.t[late]
+    other = np.column_stack([np.interp(at, second.t, column) for column in second.x.T])
+    np.testing.assert_allclose(first.x[late], other, atol=ENGINES_AGREE)
 
 
 def test_the_first_installed_simulator_is_taken_and_named(monkeypatch):
@@ -161,7 +163,7 @@ def test_a_run_that_hangs_is_stopped_and_its_children_too(tmp_path):
         print("Trying gmin = 1", flush=True)
         time.sleep(60)
     """
-    with pytest.raises(SimulationTimeout, match="stopped after 0 s.*Trying gmin"):
+    with pytest.raises(SimulationTimeout, match=r"stopped after 0 s.*Trying gmin"):
         fake(tmp_path, body).run(deck(), timeout=0.4)
     import time
 

@@ -26,6 +26,8 @@ Factors: TypeAlias = Any  # a sparse LU factorization
 STATIONARY = 1e-13  # relative change of a source's value below which it counts as settled
 CHAIN = 12  # feed-forward depth of nonlinear sources up to which substitution settles
 NEWTON = 60  # iterations of the fallback
+HALVINGS = 12  # of a step that overshoots
+CLOSE = 1e-8  # relative step after which Newton needs one more
 SENSING = 1e-9  # relative change of the port relation between states: it must be constant
 LARGEST_SVD = 600  # unknowns up to which the culprits of a singular system are looked for
 
@@ -251,16 +253,27 @@ class ExtractedSystem:
         return out[:-1]
 
     def _newton(self, b: Vector, z: Vector) -> Vector:
+        """Newton's method with halving of steps that make the residual grow."""
+        residual, last = self._residual(b, z), False
         for _ in range(NEWTON):
-            values = [_values(g, z[:, None]) for g in self._groups]
-            residual = self._a @ z - b - self._injected(values, len(b))[:, 0]
             step = _factor(self._jacobian(z), self._labels).solve(residual)
-            z = z - step
-            if np.all(np.abs(step) <= STATIONARY * np.abs(z) + 1e-300):
+            size = float(np.abs(residual).max())
+            after = self._residual(b, z - step)
+            for _ in range(0 if last else HALVINGS):
+                if float(np.abs(after).max()) <= size:
+                    break
+                step = step / 2.0
+                after = self._residual(b, z - step)
+            z, residual = z - step, after
+            if last:
                 return z
-            if not np.all(np.isfinite(z)):
-                break
+            # Convergence is quadratic: below this, one more step leaves only rounding.
+            last = bool(np.all(np.abs(step) <= CLOSE * (np.abs(z) + CLOSE * np.abs(z).max())))
         raise UnverifiableError("the algebraic equations have no solution that Newton finds")
+
+    def _residual(self, b: Vector, z: Vector) -> Vector:
+        values = [_values(g, z[:, None]) for g in self._groups]
+        return self._a @ z - b - self._injected(values, len(b))[:, 0]
 
     def _jacobian(self, z: Vector) -> Sparse:
         """Derivative of all equations by all unknowns at one point."""

@@ -1,0 +1,354 @@
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from rnn2circuit.errors import ModelError
+from rnn2circuit.models import Ctrnn, Ltc
+from rnn2circuit.models.import_ncps import ltc_from_ncps
+from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch
+from rnn2circuit.models.io import load
+from rnn2circuit.models.torch_file import read_torch_zip
+
+DATA = Path(__file__).parent / "data"
+STEP = 1e-13  # one step in double precision
+UNFOLDED = 1e-3  # 400 unfolds of a first-order solver, three steps
+
+
+def rnn_tensors(hidden=3, inputs=2, prefix="rnn.", layer="_l0", seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        f"{prefix}weight_ih{layer}": rng.normal(size=(hidden, inputs)),
+        f"{prefix}weight_hh{layer}": rng.normal(size=(hidden, hidden)),
+        f"{prefix}bias_ih{layer}": rng.normal(size=hidden),
+        f"{prefix}bias_hh{layer}": rng.normal(size=hidden),
+    }
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize(("prefix", "layer"), [("rnn.", "_l0"), ("", "_l0"), ("cell.", "")])
+def test_one_euler_step_of_the_imported_ctrnn_is_the_trained_step(activation, prefix, layer):
+    for seed in range(20):
+        tensors = rnn_tensors(prefix=prefix, layer=layer, seed=seed)
+        dt = 0.1
+        model = ctrnn_from_torch(tensors, dt=dt, activation=activation)
+        w_ih, w_hh, b_ih, b_hh = tensors.values()
+        rng = np.random.default_rng(seed)
+        h, u = rng.normal(size=3), rng.normal(size=2)
+        z = w_ih @ u + b_ih + w_hh @ h + b_hh
+        step = np.tanh(z) if activation == "tanh" else np.maximum(z, 0)
+        np.testing.assert_allclose(h + dt * model.rhs(h, u), step, rtol=0, atol=1e2 * STEP)
+        assert model.dt == dt
+
+
+def test_biases_may_be_absent_and_the_readout_is_kept():
+    tensors = rnn_tensors()
+    del tensors["rnn.bias_ih_l0"], tensors["rnn.bias_hh_l0"]
+    model = ctrnn_from_torch(tensors | {"fc.weight": np.ones((1, 3))}, dt=1.0)
+    assert model.bias is None
+    np.testing.assert_array_equal(model.w_out, np.ones((1, 3)))
+    assert model.b_out is None
+
+
+def test_the_readout_is_chosen_by_name_where_several_could_be_it():
+    tensors = rnn_tensors() | {"a.weight": np.ones((1, 3)), "b.weight": np.ones((2, 3))}
+    with pytest.raises(ModelError, match="several layers could be the readout"):
+        ctrnn_from_torch(tensors, dt=1.0)
+    with pytest.raises(ModelError, match=r"'b.weight' is not part of an nn.RNN"):
+        ctrnn_from_torch(tensors, dt=1.0, readout="a")
+
+
+def changed(**extra):
+    return rnn_tensors() | {k.replace("__", "."): v for k, v in extra.items()}
+
+
+RNN_FAULTS = [
+    (changed(), {}, "dt is missing.*--dt"),
+    (changed(), {"dt": 0.0}, "dt must be positive"),
+    (changed(), {"dt": 0.1, "activation": "elu"}, "is tanh or relu, got 'elu'"),
+    (changed(), {"dt": 0.1, "readout": "fc"}, "no layer 'fc' with 3 inputs"),
+    (changed(norm__scale=np.ones(3)), {"dt": 0.1}, r"'norm.scale' is not part of an nn.RNN"),
+    (changed(rnn__weight_hh_l1=np.ones((3, 3))), {"dt": 0.1}, "has 2 layers"),
+    (changed(rnn__weight_hh_l0_reverse=np.ones((3, 3))), {"dt": 0.1}, "bidirectional"),
+    (changed(rnn__weight_hr_l0=np.ones((3, 3))), {"dt": 0.1}, "projection"),
+    (changed(two__weight_hh_l0=np.ones((3, 3))), {"dt": 0.1}, "2 recurrent modules"),
+    (changed(rnn__weight_hh_l0=np.ones((9, 3))), {"dt": 0.1}, "this is a GRU"),
+    (changed(rnn__weight_hh_l0=np.ones((12, 3))), {"dt": 0.1}, "this is an LSTM"),
+    (changed(rnn__weight_hh_l0=np.ones((5, 3))), {"dt": 0.1}, "must be square"),
+    (changed(rnn__weight_hh_l0=np.ones(3)), {"dt": 0.1}, "must be a matrix"),
+    (changed(rnn__bias_hh_l0=np.ones(4)), {"dt": 0.1}, r"must have shape \(3,\), got \(4,\)"),
+]
+
+
+@pytest.mark.parametrize(("tensors", "options", "message"), RNN_FAULTS)
+def test_an_rnn_that_has_no_such_circuit_is_refused_with_its_reason(tensors, options, message):
+    with pytest.raises(ModelError, match=message):
+        ctrnn_from_torch(tensors, **options)
+
+
+def test_a_missing_input_matrix_is_named():
+    tensors = rnn_tensors()
+    del tensors["rnn.weight_ih_l0"]
+    with pytest.raises(ModelError, match="weight_ih_l0 is missing"):
+        ctrnn_from_torch(tensors, dt=0.1)
+
+
+def test_a_torch_file_reads_without_torch_bit_for_bit():
+    found = read_torch_zip(DATA / "tiny_rnn.pt", limit=1 << 20)
+    with np.load(DATA / "tiny_rnn.npz") as expected:
+        assert set(found) == set(expected.files)
+        for name in expected.files:
+            np.testing.assert_array_equal(found[name].astype(float), expected[name])
+    model = load(DATA / "tiny_rnn.pt", dt=0.2)
+    assert isinstance(model, Ctrnn)
+    assert model.w_out.shape == (1, 3)
+
+
+class FakeTorch(pickle.Pickler):
+    """A pickler that writes what a torch file holds, and whatever else a test wants."""
+
+    def persistent_id(self, obj):
+        return obj.pid if isinstance(obj, Storage) else None
+
+
+class Storage:
+    def __init__(self, *pid):
+        self.pid = pid
+
+
+class Named:
+    """Pickles as a global of torch, called with arguments."""
+
+    def __init__(self, module, name, *args):
+        self.what = (module, name, args)
+
+
+def torch_pickle(build, **storages):
+    """A zip with a hand-assembled pickle; `build(rebuild, storage)` returns opcodes' object."""
+    buffer = io.BytesIO()
+    content = build.replace(b"~", b"\x81")
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("m/data.pkl", content)
+        for key, data in storages.items():
+            archive.writestr(f"m/data/{key.removeprefix('s')}", data)
+    return buffer.getvalue()
+
+
+def tensor(size=b"K\x02", stride=b"K\x01", offset=b"K\x00", key=b"0", kind=b"DoubleStorage"):
+    """Protocol-2 pickle of {'w': tensor}."""
+    return (
+        b"\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n(("
+        b"U\x07storagectorch\n"
+        + kind
+        + b"\nU\x01"
+        + key
+        + b"U\x03cpuK\x02tQ"
+        + offset
+        + b"("
+        + size
+        + b"t("
+        + stride
+        + b"t\x89}tRs."
+    )
+
+
+EIGHTS = b"\x00" * 16
+TORCH_FAULTS = [
+    (b"not a zip", "not a torch zip file"),
+    (torch_pickle(b"\x80\x02cos\nsystem\n(U\x04truetR."), "would load os.system"),
+    (
+        torch_pickle(b"\x80\x02ctorch.nn.modules.rnn\nRNN\n)\x81."),
+        "would load torch.nn.modules.rnn.RNN",
+    ),
+    (torch_pickle(b"\x80\x02cbuiltins\neval\n(U\x011tR."), "would load builtins.eval"),
+    (torch_pickle(tensor(size=b"K\x09"), s0=EIGHTS), "reaches outside its storage"),
+    (torch_pickle(tensor(stride=b"J\xff\xff\xff\xff"), s0=EIGHTS), "wrong geometry"),
+    (torch_pickle(tensor(size=b"K\x02K\x02"), s0=EIGHTS), "wrong geometry"),
+    (torch_pickle(tensor(size=b"J\xff\xff\xff\x7f", stride=b"K\x00"), s0=EIGHTS), "larger than"),
+    (torch_pickle(tensor(key=b"7"), s0=EIGHTS), "storage '7' is missing"),
+    (torch_pickle(tensor(key=b"x"), s0=EIGHTS), "unknown storage reference"),
+    (torch_pickle(tensor(kind=b"ComplexStorage"), s0=EIGHTS), "would load torch.ComplexStorage"),
+    (torch_pickle(tensor(), s0=b"\x00" * (1 << 21)), "larger than"),
+    (torch_pickle(b"\x80\x02K\x01."), "holds a int, expected a state_dict"),
+    (torch_pickle(b"\x80\x02}U\x01wK\x01s."), "entry 'w' is not a tensor"),
+    (torch_pickle(b"\x80\x02garbage"), "damaged torch file"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), TORCH_FAULTS)
+def test_a_hostile_or_damaged_torch_file_is_refused(tmp_path, content, message):
+    path = tmp_path / "m.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        read_torch_zip(path, limit=1 << 20)
+
+
+def archive(path, *members):
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members:
+            file.writestr(name, content)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_archives_that_are_no_state_dict_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "m.pt"
+    for members, message in (
+        ([("m/other", b"")], "not a state_dict of torch.save"),
+        ([("m/data.pkl", b""), ("m/constants.pkl", b"")], "TorchScript"),
+        ([("m/data.pkl", b""), ("m/data.pkl", b"")], "there twice"),
+        ([("m/data.pkl", tensor()), ("m/byteorder", b"big")], "big-endian"),
+    ):
+        archive(path, *members)
+        with pytest.raises(ModelError, match=message):
+            read_torch_zip(path, limit=1 << 20)
+    from rnn2circuit.models import torch_file
+
+    archive(path, ("m/data.pkl", tensor()), ("m/data/0", EIGHTS))
+    monkeypatch.setattr(torch_file, "MAX_TENSORS", 0)
+    with pytest.raises(ModelError, match="more than 0 tensors"):
+        read_torch_zip(path, limit=1 << 20)
+    monkeypatch.setattr(torch_file, "MAX_PICKLE", 3)
+    with pytest.raises(ModelError, match="index of the torch file is too large"):
+        read_torch_zip(path, limit=1 << 20)
+
+
+def test_a_checkpoint_with_a_state_dict_inside_is_read(tmp_path):
+    path = tmp_path / "m.pt"
+    inner = tensor()[2:-1]
+    archive(path, ("m/data.pkl", b"\x80\x02}U\nstate_dict" + inner + b"s."), ("m/data/0", EIGHTS))
+    assert list(read_torch_zip(path, limit=1 << 20)) == ["w"]
+    assert isinstance(OrderedDict(), dict)
+
+
+def ncps_tensors(n=3, m=2, prefix="rnn_cell.", seed=0):
+    rng = np.random.default_rng(seed)
+    t = {
+        "gleak": rng.uniform(0.1, 1, n),
+        "vleak": rng.normal(size=n),
+        "cm": rng.uniform(0.4, 0.6, n),
+        "w": rng.uniform(0.1, 1, (n, n)),
+        "sigma": rng.uniform(3, 8, (n, n)),
+        "mu": rng.uniform(0.3, 0.8, (n, n)),
+        "erev": rng.choice([-1.0, 1.0], (n, n)),
+        "sparsity_mask": (rng.random((n, n)) < 0.6).astype(float),
+        "sensory_w": rng.uniform(0.1, 1, (m, n)),
+        "sensory_sigma": rng.uniform(3, 8, (m, n)),
+        "sensory_mu": rng.uniform(0.3, 0.8, (m, n)),
+        "sensory_erev": rng.choice([-1.0, 1.0], (m, n)),
+        "sensory_sparsity_mask": (rng.random((m, n)) < 0.6).astype(float),
+        "input_w": rng.uniform(0.5, 2, m),
+        "input_b": rng.normal(size=m),
+        "output_w": rng.normal(size=1),
+        "output_b": rng.normal(size=1),
+    }
+    return {prefix + k: v for k, v in t.items()}
+
+
+def ncps_rhs(t, v, u, softplus):
+    """The equation the package's fused solver discretizes, written from its own indices."""
+
+    def positive(x):
+        return np.log1p(np.exp(x)) if softplus else x
+
+    def gate(y, sigma, mu):
+        return 1 / (1 + np.exp(-sigma * (y[:, None] - mu)))
+
+    u = t["input_w"] * u + t["input_b"]
+    a = positive(t["w"]) * gate(v, t["sigma"], t["mu"]) * t["sparsity_mask"]
+    s = positive(t["sensory_w"]) * gate(u, t["sensory_sigma"], t["sensory_mu"])
+    s = s * t["sensory_sparsity_mask"]
+    drive = (a * (t["erev"] - v)).sum(0) + (s * (t["sensory_erev"] - v)).sum(0)
+    return (positive(t["gleak"]) * (t["vleak"] - v) + drive) / positive(t["cm"])
+
+
+@pytest.mark.parametrize("mode", ["softplus", "raw"])
+def test_an_ncps_ltc_has_the_packages_equation(mode):
+    for seed in range(10):
+        tensors = ncps_tensors(seed=seed)
+        model = ltc_from_ncps(tensors, ncps_parameters=mode)
+        bare = {k.removeprefix("rnn_cell."): v for k, v in tensors.items()}
+        rng = np.random.default_rng(seed)
+        v, u = rng.normal(size=3), rng.normal(size=2)
+        expected = ncps_rhs(bare, v, u, mode == "softplus")
+        np.testing.assert_allclose(model.rhs(v, u), expected, rtol=1e-12)
+
+
+def test_softplus_and_raw_are_different_models():
+    soft, raw = (ltc_from_ncps(ncps_tensors(), ncps_parameters=m) for m in ("softplus", "raw"))
+    assert not np.allclose(soft.c_m, raw.c_m)
+
+
+def test_synapses_are_transposed_and_outputs_are_the_first_states():
+    tensors = ncps_tensors(n=2, m=1)
+    tensors["rnn_cell.sparsity_mask"] = np.array([[0.0, 1.0], [0.0, 0.0]])  # 0 -> 1 only
+    model = ltc_from_ncps(tensors, ncps_parameters="raw")
+    assert model.g_syn[1, 0] == tensors["rnn_cell.w"][0, 1]
+    assert np.count_nonzero(model.g_syn) == 1
+    np.testing.assert_array_equal(model.w_out, [[tensors["rnn_cell.output_w"][0], 0.0]])
+
+
+def test_the_packages_own_program_converges_to_the_imported_equation():
+    with np.load(DATA / "ltc_cell.npz") as data:
+        u, y, h = data["u"], data["y"], data["h"]
+    model = load(DATA / "ltc_cell.pt", ncps_parameters="softplus")
+    assert isinstance(model, Ltc)
+    v = np.zeros(model.n_states)
+    for k in range(3):
+        held = u[k]
+        v = solve_ivp(lambda _, x, held=held: model.rhs(x, held), (0, 1), v, rtol=1e-10).y[:, -1]
+        np.testing.assert_allclose(model.readout(v, held), y[k], atol=UNFOLDED)
+    np.testing.assert_allclose(v, h, atol=UNFOLDED)
+
+
+def ltc_with(**changes):
+    tensors = ncps_tensors()
+    for name, value in changes.items():
+        key = name.replace("__", ".") if "__" in name else f"rnn_cell.{name}"
+        if value is None:
+            del tensors[key]
+        else:
+            tensors[key] = value
+    return tensors
+
+
+LTC_FAULTS = [
+    (ltc_with(), None, "--ncps-parameters softplus"),
+    (ltc_with(), "both", "got 'both'"),
+    (ltc_with(w=-np.ones((3, 3)), sparsity_mask=np.ones((3, 3))), "raw", r"w\[0, 0\] is -1.0, neg"),
+    (ltc_with(mu=None), "raw", "tensor 'rnn_cell.mu' of the ncps LTC is missing"),
+    (ltc_with(extra=np.ones(1)), "raw", "tensor 'extra' is not part of an ncps LTC"),
+    (ltc_with(lstm__input_map=np.ones(1)), "raw", "mixed_memory"),
+    (ltc_with(vleak=np.ones(4)), "raw", r"vleak must have shape \(3,\), got \(4,\)"),
+    (ltc_with(output_b=np.ones(2)), "raw", "shape of the motor neurons"),
+    (ltc_with(cm=np.zeros(3)), "raw", "c_m must be positive"),
+]
+
+
+@pytest.mark.parametrize(("tensors", "mode", "message"), LTC_FAULTS)
+def test_an_ltc_that_is_incomplete_or_ambiguous_is_refused(tensors, mode, message):
+    with pytest.raises(ModelError, match=message):
+        ltc_from_ncps(tensors, ncps_parameters=mode)
+
+
+def test_options_of_other_importers_are_refused():
+    with pytest.raises(ModelError, match="--dt does not apply"):
+        load(DATA / "ltc_cell.pt", ncps_parameters="softplus", dt=0.1)
+    with pytest.raises(ModelError, match="--ncps-parameters does not apply"):
+        load(DATA / "tiny_rnn.pt", ncps_parameters="raw", dt=0.1)
+
+
+def test_torch_itself_agrees_where_it_is_installed(tmp_path):
+    torch = pytest.importorskip("torch")
+    net = torch.nn.RNN(2, 4).double()
+    torch.save(net.state_dict(), tmp_path / "m.pt")
+    model = load(tmp_path / "m.pt", dt=0.5)
+    h, u = torch.zeros(1, 4, dtype=torch.float64), torch.randn(1, 2, dtype=torch.float64)
+    with torch.no_grad():
+        expected = net(u, h)[0].numpy()[0]
+    found = h.numpy()[0] + 0.5 * model.rhs(h.numpy()[0], u.numpy()[0])
+    np.testing.assert_allclose(found, expected, atol=STEP)
