@@ -29,6 +29,7 @@ from rnn2circuit.flow import (
     Compiled,
     Limits,
     Verification,
+    adopt_netlist,
     compile_model,
     simulate,
     verify_compiled,
@@ -44,7 +45,8 @@ from rnn2circuit.report.netlist_summary import describe_circuit
 from rnn2circuit.report.text import report_text
 from rnn2circuit.simulate.known_decks import describe_examination, examine
 from rnn2circuit.simulate.registry import SIMULATORS, simulator_named
-from rnn2circuit.stimulus import load_stimulus
+from rnn2circuit.statemap import map_from_json
+from rnn2circuit.stimulus import Stimulus, load_stimulus
 from rnn2circuit.synthesis.blocks import COUPLINGS
 from rnn2circuit.synthesis.scaling import FORMS
 from rnn2circuit.verify.checks import Verdict
@@ -80,29 +82,70 @@ def run_compile(args: argparse.Namespace) -> int:
         compiled = _compile(args)
     for path in compiled.write(args.output):
         print(path)
-    print(describe_circuit(compiled.record, compiled.realization.circuit), end="")
+    if compiled.realization is not None:
+        print(describe_circuit(compiled.record, compiled.realization.circuit), end="")
     return 0
 
 
 def run_verify(args: argparse.Namespace) -> int:
     """``rnn2circuit verify MODEL``."""
     with progress("compiling") as tell:
-        compiled = _compile(args)
-        result = verify_compiled(
-            compiled,
-            simulator=args.simulator,
-            timeout=args.timeout,
-            limits=Limits(
-                extraction=args.limit_extraction,
-                transient=args.limit_transient,
-                steps=args.limit_steps,
-            ),
-            seed=args.seed,
-            progress=tell,
+        result = _verify(_compile(args), args, tell)
+    return _report(result, args)
+
+
+def run_verify_netlist(args: argparse.Namespace) -> int:
+    """``rnn2circuit verify-netlist FILE.cir --model MODEL``."""
+    path = Path(args.netlist)
+    with progress("reading") as tell:
+        model = _load(args)
+        if args.linearize is not None:
+            model = _linear_model(model, args.linearize)
+        compiled = adopt_netlist(
+            _read_text(path),
+            map_from_json(_read_text(Path(args.map or path.with_suffix(".json")))),
+            model,
+            name=_stem(path.name),
+            stimulus=_stimulus(args, model),
+            duration=args.duration,
+            step=args.step,
+            accuracy=args.accuracy,
         )
+        result = _verify(compiled, args, tell)
+    return _report(result, args)
+
+
+def _verify(
+    compiled: Compiled, args: argparse.Namespace, tell: Callable[[str], None]
+) -> Verification:
+    limits = Limits(
+        extraction=args.limit_extraction, transient=args.limit_transient, steps=args.limit_steps
+    )
+    return verify_compiled(
+        compiled,
+        simulator=args.simulator,
+        timeout=args.timeout,
+        limits=limits,
+        seed=args.seed,
+        progress=tell,
+    )
+
+
+def _report(result: Verification, args: argparse.Namespace) -> int:
     _write_results(result, args)
     print(report_text(result.report), end="")
     return result.verdict.exit_code
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{path.name} holds characters outside ASCII; a netlist has none"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
 def run_simulate(args: argparse.Namespace) -> int:
@@ -188,11 +231,7 @@ def _compile(args: argparse.Namespace) -> Compiled:
     model = _load(args)
     if args.linearize is not None:
         model = _linear_model(model, args.linearize)
-    stimulus = None
-    if args.stimulus is not None:
-        stimulus = load_stimulus(args.stimulus, n_inputs=model.n_inputs, hold=args.hold)
-    elif args.hold is not None:
-        raise UsageError("--hold belongs to --stimulus, which is not given")
+    stimulus = _stimulus(args, model)
     return compile_model(
         model,
         name=_stem(args.model) if args.name is None else args.name,
@@ -208,6 +247,14 @@ def _compile(args: argparse.Namespace) -> Compiled:
         step=args.step,
         accuracy=args.accuracy,
     )
+
+
+def _stimulus(args: argparse.Namespace, model: Model) -> Stimulus | None:
+    if args.stimulus is not None:
+        return load_stimulus(args.stimulus, n_inputs=model.n_inputs, hold=args.hold)
+    if args.hold is not None:
+        raise UsageError("--hold belongs to --stimulus, which is not given")
+    return None
 
 
 def _linear_model(model: Model, at: str) -> Linear:
@@ -292,6 +339,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_compile(verbs)
     _add_verify(verbs)
+    _add_verify_netlist(verbs)
     _add_simulate(verbs)
     _add_linearize(verbs)
     show = verbs.add_parser("show", help="what is in a model file")
@@ -315,6 +363,7 @@ def _add_compile(verbs: Verbs) -> None:
     verb = verbs.add_parser("compile", help="write netlist, testbench and map")
     _add_model(verb)
     _add_circuit(verb)
+    _add_testbench(verb)
     verb.add_argument("-o", "--output", default=".", metavar="DIR", help="directory to write into")
     verb.set_defaults(run=run_compile)
 
@@ -323,6 +372,23 @@ def _add_verify(verbs: Verbs) -> None:
     verb = verbs.add_parser("verify", help="compile, and check the emitted text against the model")
     _add_model(verb)
     _add_circuit(verb)
+    _add_testbench(verb)
+    _add_judgement(verb)
+    verb.set_defaults(run=run_verify)
+
+
+def _add_verify_netlist(verbs: Verbs) -> None:
+    verb = verbs.add_parser("verify-netlist", help="check a netlist that was edited by hand")
+    verb.add_argument("netlist", metavar="FILE.cir")
+    _add_model(verb, flag="--model")
+    verb.add_argument("--map", metavar="FILE", help="the map (default: FILE.json beside it)")
+    verb.add_argument("--linearize", choices=["origin", "equilibrium"], help="linearize first")
+    _add_testbench(verb)
+    _add_judgement(verb)
+    verb.set_defaults(run=run_verify_netlist)
+
+
+def _add_judgement(verb: argparse.ArgumentParser) -> None:
     _add_simulator(verb)
     verb.add_argument("-o", "--output", metavar="DIR", help="also write netlist and reports here")
     verb.add_argument("--json", metavar="FILE", help="write the report as JSON")
@@ -333,13 +399,13 @@ def _add_verify(verbs: Verbs) -> None:
     verb.add_argument("--limit-transient", type=float, default=limits.transient, metavar="E")
     verb.add_argument("--limit-steps", type=float, default=limits.steps, metavar="E")
     verb.add_argument("--seed", type=int, default=SEED, help="of the extraction's random states")
-    verb.set_defaults(run=run_verify)
 
 
 def _add_simulate(verbs: Verbs) -> None:
     verb = verbs.add_parser("simulate", help="compile, run, and write waveforms in model units")
     _add_model(verb)
     _add_circuit(verb)
+    _add_testbench(verb)
     _add_simulator(verb)
     verb.add_argument("-o", "--output", default=".", metavar="DIR", help="directory to write into")
     verb.set_defaults(run=run_simulate)
@@ -355,8 +421,12 @@ def _add_linearize(verbs: Verbs) -> None:
     verb.set_defaults(run=run_linearize)
 
 
-def _add_model(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("model", metavar="MODEL", help="weights: .npz .safetensors .json .pt .pth")
+def _add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:
+    what = "weights: .npz .safetensors .json .pt .pth"
+    if flag.startswith("-"):
+        verb.add_argument(flag, metavar="MODEL", help=what, required=True)
+    else:
+        verb.add_argument(flag, metavar="MODEL", help=what)
     group = verb.add_argument_group("what a foreign weight file does not record")
     group.add_argument("--dt", type=float, help="time step the weights were trained with")
     group.add_argument("--activation", help="of an nn.RNN: tanh (its default) or relu")
@@ -379,6 +449,9 @@ def _add_circuit(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--volts-per-unit", type=float, metavar="V")
     group.add_argument("--amperes-per-unit", type=float, metavar="A", help="form rl only")
     group.add_argument("--impedance", type=float, metavar="OHM", help="level of resistances")
+
+
+def _add_testbench(verb: argparse.ArgumentParser) -> None:
     group = verb.add_argument_group("testbench")
     group.add_argument("--stimulus", metavar="FILE", help=".csv or .npz, times in model units")
     group.add_argument("--hold", choices=["zoh", "linear"], help="between samples of the stimulus")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class DemoResult:
 
     directory: Path
     verifications: tuple[Verification, ...]
+    pictures: bool  # False where matplotlib is not installed
 
     @property
     def verdict(self) -> Verdict:
@@ -54,6 +56,8 @@ class DemoResult:
             )
         program = self.verifications[0].report.provenance
         lines.append(f"simulator: {program.simulator} {program.simulator_version}")
+        if not self.pictures:
+            lines.append('no pictures: they need matplotlib (pip install "rnn2circuit[plot]")')
         return "\n".join(lines) + "\n"
 
 
@@ -126,6 +130,7 @@ def run_demo(
         If no simulator is installed.
     """
     program = simulator_named(simulator)
+    pictures = find_spec("matplotlib") is not None
     results: list[Verification] = []
     for entry in list_examples(examples_directory()):
         name = str(entry["name"])
@@ -142,9 +147,10 @@ def run_demo(
                 f"{name}.report.xml": report_junit([report]),
             },
         )
-        plot_verification(result, directory / f"{name}.png", title=str(entry["title"]))
+        if pictures:
+            plot_verification(result, directory / f"{name}.png", title=str(entry["title"]))
         results.append(result)
-    return DemoResult(directory=directory, verifications=tuple(results))
+    return DemoResult(directory=directory, verifications=tuple(results), pictures=pictures)
 
 
 def plot_verification(result: Verification, path: Path, *, title: str) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from rnn2circuit.arrays import Matrix, Vector
-from rnn2circuit.circuit.testbench import PwlSource, SineSource, Source, Testbench, Transient
+from rnn2circuit.circuit.testbench import Testbench
 from rnn2circuit.errors import (
     SimulationError,
     SimulationTimeout,
@@ -25,10 +25,11 @@ from rnn2circuit.report.files import write_all
 from rnn2circuit.simulate.interface import Deck, Simulator, Waveforms
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.statemap import NetlistMap, StateMap, map_to_json, to_units
-from rnn2circuit.stimulus import PwlStimulus, SineStimulus, Stimulus, default_stimulus
+from rnn2circuit.stimulus import Stimulus, default_stimulus
 from rnn2circuit.synthesis.blocks import COUPLINGS, Coupling
 from rnn2circuit.synthesis.realize import Realization, realize
 from rnn2circuit.synthesis.scaling import FORMS, Form, choose_scaling
+from rnn2circuit.synthesis.testbench import describe_stimulus, make_testbench
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations, sha256_text
 from rnn2circuit.verify.transient import (
@@ -74,11 +75,14 @@ class Compiled:
         ``default`` or ``high``.
     reference : ReferenceSolution
         The model's own answer to the same stimulus.
+    realization : Realization or None
+        The circuit the text was written from; None for a text that came from elsewhere.
+    notes : tuple of str
+        What a reader of the report should know about the text.
     """
 
     name: str
     model: Model
-    realization: Realization
     record: NetlistMap
     bench: Testbench
     netlist: str
@@ -87,6 +91,8 @@ class Compiled:
     duration: float
     accuracy: Accuracy
     reference: ReferenceSolution
+    realization: Realization | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def state_map(self) -> StateMap:
@@ -198,8 +204,6 @@ def compile_model(
         amperes_per_unit=amperes_per_unit,
         impedance=impedance,
     )
-    stimulus, duration = _drive(model, stimulus, duration)
-    reference = solve(model, stimulus, t_end=duration)
     realization = realize(model, form=form, coupling=coupling, scaling=scaling)
     subckt = f"{model.family}_{model.n_states}"
     weights = weights_sha256(model)
@@ -226,18 +230,69 @@ def compile_model(
         tool_version=TOOL_VERSION,
         element_counts=tuple(realization.circuit.element_counts().items()),
     )
+    compiled = _with_testbench(
+        netlist, record, model, name, stimulus, duration=duration, step=step, accuracy=accuracy
+    )
+    return replace(compiled, realization=realization)
+
+
+def adopt_netlist(
+    netlist: str,
+    record: NetlistMap,
+    model: Model,
+    *,
+    name: str = "network",
+    stimulus: Stimulus | None = None,
+    duration: float | None = None,
+    step: float | None = None,
+    accuracy: Accuracy = "default",
+) -> Compiled:
+    """Take a netlist that someone edited by hand, so that it can be simulated and verified.
+
+    Parameters
+    ----------
+    netlist : str
+        Text with the ports that `record` describes.
+    record : NetlistMap
+        The map that was written with the original. A different fingerprint of the text is noted
+        in the report; a different fingerprint of the model is a failed check.
+    """
+    _check_options(
+        name, form=record.form, coupling=record.coupling, level=record.level, accuracy=accuracy
+    )
+    notes: tuple[str, ...] = ()
+    if sha256_text(netlist) != record.netlist_sha256:
+        notes = ("the netlist was changed after its map was written; what follows judges it as is",)
+    record = replace(record, netlist=f"{name}.cir", netlist_sha256=sha256_text(netlist))
+    compiled = _with_testbench(
+        netlist, record, model, name, stimulus, duration=duration, step=step, accuracy=accuracy
+    )
+    return replace(compiled, notes=notes)
+
+
+def _with_testbench(
+    netlist: str,
+    record: NetlistMap,
+    model: Model,
+    name: str,
+    stimulus: Stimulus | None,
+    *,
+    duration: float | None,
+    step: float | None,
+    accuracy: Accuracy,
+) -> Compiled:
+    stimulus, duration = _drive(model, stimulus, duration)
+    reference = solve(model, stimulus, t_end=duration)
     h = largest_step(reference, accuracy=accuracy) if step is None else _positive("step", step)
-    bench = _testbench(record, stimulus, duration=duration, step=h)
+    bench = make_testbench(record, stimulus, duration=duration, step=h)
+    title = [f"rnn2circuit testbench of {record.netlist}", describe_stimulus(stimulus)]
     return Compiled(
         name=name,
         model=model,
-        realization=realization,
         record=record,
         bench=bench,
         netlist=netlist,
-        testbench=write_testbench(
-            bench, title=[f"rnn2circuit testbench of {record.netlist}", _stimulus_line(stimulus)]
-        ),
+        testbench=write_testbench(bench, title=title),
         stimulus=stimulus,
         duration=duration,
         accuracy=accuracy,
@@ -363,7 +418,7 @@ def verify_compiled(
     )
     _tell(progress, f"simulating with {program.name}")
     simulation = None
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     try:
         simulation = simulate(compiled, simulator=program, timeout=timeout)
     except SimulationError as error:
@@ -371,11 +426,11 @@ def verify_compiled(
     else:
         _tell(progress, "comparing with the ODE")
         checks += _compare_run(simulation, limits)
-        notes = (*_notes(compiled), *simulation.waveforms.warnings)
+        warnings = simulation.waveforms.warnings
     report = Report(
         provenance=_provenance(compiled, program, simulation, limits, seed),
         checks=tuple(checks),
-        notes=notes,
+        notes=(*_notes(compiled), *warnings),
     )
     return Verification(report=report, compiled=compiled, simulation=simulation)
 
@@ -403,11 +458,12 @@ def _failed_run(error: SimulationError, limit: float) -> Check:
 
 def _notes(compiled: Compiled) -> tuple[str, ...]:
     if float(compiled.reference.range.max()) == 0.0:
-        return (
+        still = (
             "no state moves under this stimulus, so the waveforms prove little; the extraction "
-            "does not depend on it",
+            "does not depend on it"
         )
-    return ()
+        return (*compiled.notes, still)
+    return compiled.notes
 
 
 def _provenance(
@@ -417,19 +473,22 @@ def _provenance(
     limits: Limits,
     seed: int,
 ) -> Provenance:
-    scaling = compiled.realization.scaling
     record = compiled.record
+    seconds = record.state_map.seconds_per_unit
     options = {
         "level": record.level,
         "form": record.form,
         "coupling": record.coupling,
         "accuracy": compiled.accuracy,
         "duration": repr(compiled.duration),
-        "step": repr(compiled.bench.transient.step / scaling.seconds_per_unit),
-        "stimulus": _stimulus_line(compiled.stimulus),
+        "step": repr(compiled.bench.transient.step / seconds),
+        "stimulus": describe_stimulus(compiled.stimulus),
         "seed": str(seed),
     }
-    options |= {f.name: repr(getattr(scaling, f.name)) for f in fields(scaling)}
+    options |= {
+        "seconds_per_unit": repr(seconds),
+        "volts_per_unit": repr(record.state_map.states[0].volts_per_unit),
+    }
     options |= {f"limit_{f.name}": repr(getattr(limits, f.name)) for f in fields(limits)}
     return Provenance(
         subject=compiled.name,
@@ -483,54 +542,6 @@ def _drive(
             f"the stimulus has {stimulus.n_inputs} inputs, the model has {model.n_inputs}"
         )
     return stimulus, duration
-
-
-def _testbench(
-    record: NetlistMap, stimulus: Stimulus, *, duration: float, step: float
-) -> Testbench:
-    ports = record.state_map
-    seconds = ports.seconds_per_unit
-    if not step < duration:
-        raise UsageError(f"step must be shorter than the duration {duration!r}, got {step!r}")
-    return Testbench(
-        netlist=record.netlist,
-        subckt=record.subckt,
-        ports=ports.ports,
-        sources=tuple(
-            (m.port, _source(stimulus, k, m.volts_per_unit, m.v_offset, seconds))
-            for k, m in enumerate(ports.inputs)
-        ),
-        recorded=tuple(m.port for m in (*ports.states, *ports.outputs)),
-        transient=Transient(
-            step=step * seconds, stop=duration * seconds, from_initial=record.form == "rl"
-        ),
-    )
-
-
-def _source(stimulus: Stimulus, k: int, volts: float, offset: float, seconds: float) -> Source:
-    """Input k as a voltage source; samples between which it is straight anyway are left out."""
-    match stimulus:
-        case SineStimulus():
-            return SineSource(
-                offset=offset + volts * float(stimulus.offset[k]),
-                amplitude=volts * float(stimulus.amplitude[k]),
-                frequency=float(stimulus.frequency[k]) / seconds,
-            )
-        case PwlStimulus():
-            u = stimulus.values[:, k]
-            flat = np.zeros(len(u), dtype=bool)
-            flat[1:-1] = (u[1:-1] == u[:-2]) & (u[1:-1] == u[2:])
-            return PwlSource(times=seconds * stimulus.times[~flat], volts=offset + volts * u[~flat])
-
-
-def _stimulus_line(stimulus: Stimulus) -> str:
-    if stimulus.n_inputs == 0:
-        return "no inputs"
-    match stimulus:
-        case SineStimulus():
-            return "stimulus: one sine per input"
-        case PwlStimulus():
-            return f"stimulus: piecewise linear, {stimulus.times.size} corners"
 
 
 def _scaling_lines(realization: Realization) -> list[str]:

@@ -184,3 +184,33 @@ def test_a_long_stage_is_announced(monkeypatch, capsys):
     err = capsys.readouterr().err
     assert "thinking ..." in err
     assert "writing ..." in err
+
+
+@pytest.mark.spice
+def test_a_netlist_edited_by_hand_is_judged_as_it_stands(model_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["compile", str(model_file), "-o", str(out), "--form", "rl"]) == 0
+    arguments = ["verify-netlist", str(out / "net.cir"), "--model", str(model_file)]
+    assert main(arguments) == 0
+    text = (out / "net.cir").read_text()
+    (out / "net.cir").write_text(text.replace("ends", "ends") + "* a remark\n")
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert "was changed after its map" in capsys.readouterr().out
+    line = next(x for x in text.splitlines() if x.startswith("g_w_2_1 "))
+    broken = line.rsplit(" ", 1)[0] + " " + repr(1.001 * float(line.rsplit(" ", 1)[1]))
+    (out / "net.cir").write_text(text.replace(line, broken))
+    assert main(arguments) == 1
+    assert "_2_1" in capsys.readouterr().out
+
+
+def test_a_netlist_that_cannot_be_read_is_bad_input(model_file, tmp_path, capsys):
+    main(["compile", str(model_file), "-o", str(tmp_path)])
+    netlist = tmp_path / "net.cir"
+    arguments = ["verify-netlist", str(netlist), "--model", str(model_file)]
+    netlist.write_bytes("* é".encode())
+    assert main(arguments) == 2
+    assert "outside ASCII" in capsys.readouterr().err
+    netlist.unlink()
+    assert main(arguments) == 2
+    assert "cannot read" in capsys.readouterr().err

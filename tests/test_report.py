@@ -218,3 +218,13 @@ def test_examples_that_are_missing_or_unknown_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "files", lambda name: tmp_path / "rnn2circuit")
     with pytest.raises(UsageError, match="shipped networks are missing"):
         demo.examples_directory()
+
+
+def test_the_demo_runs_without_matplotlib_and_says_what_is_missing(tmp_path, monkeypatch):
+    from rnn2circuit import demo
+
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    result = demo.run_demo(tmp_path, simulator="neospice")
+    assert result.verdict is Verdict.PASS
+    assert "no pictures" in result.table
+    assert not list(tmp_path.glob("*.png"))

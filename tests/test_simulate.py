@@ -67,6 +67,7 @@ def test_ngspice_charges_a_capacitor_as_the_formula_says():
     assert np.max(np.abs(waves.signals["v(x1)"] - exact)) < 1e-5
     assert waves.simulator == "ngspice"
     assert waves.version[0].isdigit()
+    assert waves.warnings == ()
 
 
 @pytest.mark.parametrize("form", ["rc", "rl"])

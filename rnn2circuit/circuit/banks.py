@@ -293,7 +293,8 @@ def _check(bank: Bank, *, nets: tuple[str, ...], values: tuple[str, ...]) -> Non
     if np.any(index < 1):
         raise CircuitError(f"index of bank {bank.stem!r} counts from 1, got {int(index.min())}")
     key = index[:, 0] if index.shape[1] == 1 else index[:, 0] * (1 << 31) + index[:, 1]
-    if np.unique(key).size != key.size:
+    key = np.sort(key)
+    if np.any(key[1:] == key[:-1]):
         raise CircuitError(f"bank {bank.stem!r} holds two instances of one index")
     index.setflags(write=False)
     object.__setattr__(bank, "index", index)

@@ -67,11 +67,12 @@ SIGNATURES: tuple[Signature, ...] = (
 
 # Remarks that every healthy run makes.
 _HARMLESS = re.compile(
-    r"^\s*$|^Note: |^Doing analysis|^Using |^Initial Transient Solution|^No\. of Data Rows|"
-    r"^Circuit: |^Node\s+Voltage|^-+\s+-+|^\s*\S+\s+[-+0-9.e]+\s*$|^Trying |^Reference value|"
-    r"^\s*\*|compatibility|^Warning: can't find the initialization file spinit|"
-    r"^ngspice-\d+|Total analysis time|Total elapsed time|DRAM|program size|^Supplies reduced|"
-    r"^Dynamic gmin stepping completed|^Starting |^Background|^One successful|^% ",
+    r"^\s*$|^\s*\*|^-+$|^-+\s+-+|^% |^Note: |^Doing analysis|^Using |^Circuit: |"
+    r"^Initial Transient Solution|^Node\s+Voltage|^\s*\S+\s+[-+0-9.e]+\s*$|"
+    r"^No\. of Data (Rows|Columns)|^binary raw file|^Reference value|"
+    r"^Trying |^Starting |^One successful|^Supplies reduced|^Dynamic gmin stepping completed|"
+    r"compatibility|^Warning: can't find the initialization file spinit|^ngspice-\d+|"
+    r"Total analysis time|Total elapsed time|DRAM|program size|pages =|^Stack = |^Background",
 )
 
 

@@ -189,7 +189,8 @@ def _names(bank: Bank) -> list[str]:
     stem = bank.stem
     if bank.index.shape[1] == 1:
         return [f"{stem}_{k}" for k in bank.index[:, 0].tolist()]
-    return [f"{stem}_{i}_{j}" for i, j in bank.index.tolist()]
+    rows, columns = bank.index[:, 0].tolist(), bank.index[:, 1].tolist()
+    return [f"{stem}_{i}_{j}" for i, j in zip(rows, columns, strict=True)]
 
 
 def _rows(bank: Bank, *columns: Vector | Indices) -> Iterator[tuple[Any, ...]]:
