@@ -49,7 +49,7 @@ def _mutate(line: str, kind: str, rng: np.random.Generator, nets: list[str]) -> 
     if other in tokens[1:3]:
         return None
     # Port p of a sensing n-port and the sum its current is mirrored into are one to a current.
-    if re.fullmatch(r"[pb]\d+", other) or re.fullmatch(r"[pb]\d+", tokens[position]):
+    if re.fullmatch(r"[pb][a-z]*\d+", other) or re.fullmatch(r"[pb][a-z]*\d+", tokens[position]):
         return None
     # The end of a current loop is at ground potential, and a source that only controls others
     # draws nothing from it.

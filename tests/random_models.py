@@ -2,9 +2,34 @@
 
 import numpy as np
 
-from rnn2circuit.models import Ctrnn, Hopfield, Linear, Ltc, Model
+from rnn2circuit.models import (
+    Ctrnn,
+    Energy,
+    GruOde,
+    Hopfield,
+    Lem,
+    LemTwoScale,
+    Linear,
+    Lrc,
+    Ltc,
+    Model,
+    Stc,
+)
 
-FAMILIES = ("linear", "ctrnn", "hopfield", "ltc")
+FAMILIES = (
+    "linear",
+    "ctrnn",
+    "hopfield",
+    "ltc",
+    "stc",
+    "lrc",
+    "gru_ode",
+    "lem",
+    "lem_two_scale",
+    "energy",
+)
+# Families whose number of states or inputs is not free: sizes are brought to the nearest.
+PAIRED = ("lem", "lem_two_scale")
 ACTIVATIONS = ("tanh", "logistic", "identity", "relu", "softplus")
 SMOOTH_BOUNDED = ("tanh", "logistic")
 
@@ -24,6 +49,7 @@ def random_model(
     zero rows occur.
     """
     rng = np.random.default_rng([seed, n, m, FAMILIES.index(family)])
+    n, m = fitting_size(family, n, m)
     common: dict[str, object] = {}
     if extras:
         p = int(rng.integers(1, 4))
@@ -37,8 +63,28 @@ def random_model(
     else:
         common = {"x0": 0.5 * rng.normal(size=n)}
     activation = activations[int(rng.integers(len(activations)))]
-    make = {"linear": _linear, "ctrnn": _ctrnn, "hopfield": _hopfield, "ltc": _ltc}[family]
+    make = {
+        "linear": _linear,
+        "ctrnn": _ctrnn,
+        "hopfield": _hopfield,
+        "ltc": _ltc,
+        "stc": _stc,
+        "lrc": _lrc,
+        "gru_ode": _gru_ode,
+        "lem": _lem,
+        "lem_two_scale": _lem_two_scale,
+        "energy": _energy,
+    }[family]
     return make(rng, n, m, activation, common, extras)
+
+
+def fitting_size(family: str, n: int, m: int) -> tuple[int, int]:
+    """The number of states and inputs that a random model of `family` really has."""
+    if family in PAIRED:
+        return n + n % 2, m
+    if family == "energy":
+        return max(3, n), 0
+    return n, m
 
 
 def _coupling(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -105,5 +151,90 @@ def _ltc(rng, n, m, activation, common, extras) -> Ltc:
         e_rev=rng.choice([-1.0, 1.0, 0.3], (n, n)),
         g_gap=gap + gap.T if rng.random() < 0.6 else None,
         **inputs,
+        **common,
+    )
+
+
+def _saturated(rng, n, m) -> dict[str, object]:
+    def weights(k):
+        return rng.normal(size=(n, k)) * (rng.random((n, k)) < 0.8)
+
+    fields = {
+        "g_leak": rng.uniform(-0.5, 1, n),
+        "e_leak": rng.uniform(-1, 1, n),
+        "g_syn": weights(n),
+        "k_syn": weights(n),
+        "slope": rng.uniform(1, 4, (n, n)),
+        "offset": rng.normal(size=(n, n)),
+    }
+    if m:
+        fields |= {
+            "g_syn_in": weights(m),
+            "k_syn_in": weights(m),
+            "slope_in": rng.uniform(-4, 4, (n, m)),
+            "offset_in": rng.normal(size=(n, m)),
+        }
+    return fields
+
+
+def _stc(rng, n, m, activation, common, extras) -> Stc:
+    return Stc(**_saturated(rng, n, m), **common)
+
+
+def _lrc(rng, n, m, activation, common, extras) -> Lrc:
+    symmetric = rng.random() < 0.5
+    return Lrc(
+        **_saturated(rng, n, m),
+        w_elast=0.5 * rng.normal(size=(n, n)),
+        w_elast_in=rng.normal(size=(n, m)) if m else None,
+        b_elast=rng.normal(size=n),
+        elastance="symmetric" if symmetric else "asymmetric",
+        k_elast=rng.uniform(0.5, 2, n) if symmetric else None,
+        **common,
+    )
+
+
+def _gru_ode(rng, n, m, activation, common, extras) -> GruOde:
+    after = rng.random() < 0.5
+    fields = {f"w_{g}": rng.normal(size=(n, n)) for g in "fru"}
+    fields |= {f"w_{g}_in": rng.normal(size=(n, m)) if m else None for g in "fru"}
+    fields |= {f"b_{g}": rng.normal(size=n) if rng.random() < 0.7 else None for g in "fru"}
+    return GruOde(
+        **fields,
+        reset="after" if after else "before",
+        b_hu=rng.normal(size=n) if after else None,
+        **common,
+    )
+
+
+def _pairs(rng, n, m, suffixes) -> dict[str, object]:
+    d = n // 2
+    fields = {f"w{s}": rng.normal(size=(d, d)) for s in suffixes}
+    fields |= {f"v{s}": rng.normal(size=(d, m)) if m else None for s in suffixes}
+    return fields | {f"b{s}": rng.normal(size=d) for s in suffixes}
+
+
+def _lem(rng, n, m, activation, common, extras) -> Lem:
+    return Lem(**_pairs(rng, n, m, "yz12"), **common)
+
+
+def _lem_two_scale(rng, n, m, activation, common, extras) -> LemTwoScale:
+    return LemTwoScale(**_pairs(rng, n, m, "yz"), tau_y=0.2, tau_z=0.9, **common)
+
+
+def _energy(rng, n, m, activation, common, extras) -> Energy:
+    n_f = max(1, (n - 1) // 2)
+    n_h = n - 2 * n_f
+    names = ("tanh", "logistic", "identity")
+    return Energy(
+        xi=rng.normal(size=(n_f, n_h)) / np.sqrt(n_f),
+        phi=0.5 * rng.normal(size=(n_h, n_h)),
+        alpha_s=0.4,
+        alpha_c=0.3,
+        tau_f=1.0,
+        tau_h=0.5,
+        tau_d=3.0,
+        sigma_f=names[int(rng.integers(2))],
+        sigma_h=names[int(rng.integers(3))],
         **common,
     )

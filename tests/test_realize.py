@@ -54,6 +54,7 @@ def test_the_netlist_holds_the_equations_of_random_models_in_every_form_and_coup
     for k in range(MODELS_PER_FAMILY):
         n, m = sizes(k)
         model = random_model(family, n, m, seed=k)
+        n, m = model.n_states, model.n_inputs
         rng = np.random.default_rng(k)
         x, u = rng.normal(size=(4, n)), rng.normal(size=(4, m))
         wanted, output = model.rhs(x, u), model.readout(x, u)
@@ -77,7 +78,7 @@ def test_voltage_and_current_form_have_the_same_dynamics(family):
     for seed in range(5):
         model = random_model(family, 5, 2, seed=100 + seed)
         rng = np.random.default_rng(seed)
-        x, u = rng.normal(size=(6, 5)), rng.normal(size=(6, 2))
+        x, u = rng.normal(size=(6, model.n_states)), rng.normal(size=(6, model.n_inputs))
         voltage, _ = extracted_rates(*netlist(model, "rc", "vccs"), x, u)
         current, _ = extracted_rates(*netlist(model, "rl", "vccs"), x, u)
         np.testing.assert_allclose(current, voltage, rtol=USUAL, atol=USUAL * np.abs(voltage).max())

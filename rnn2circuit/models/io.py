@@ -103,6 +103,7 @@ def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
         raise ModelError(f"family must be one of {', '.join(FAMILIES)}, got {name!r}")
     family = FAMILIES[name]
     numeric, textual, required = _fields_of(family)
+    scalars = _scalar_fields(family)
     given: dict[str, Any] = dict(tensors.arrays)
     if "dt" in strings and "dt" in numeric:
         given["dt"] = _number("dt", strings.pop("dt"))
@@ -113,8 +114,7 @@ def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
     missing = [k for k in required if k not in given and k not in strings]
     if missing:
         raise ModelError(f"family {name!r} needs the field {missing[0]!r}, which is missing")
-    if "dt" in given:
-        given["dt"] = _scalar("dt", given["dt"])
+    given |= {k: _scalar(k, given[k]) for k in scalars if k in given}
     if dt is not None:
         if given.get("dt", dt) != dt:
             raise ModelError(f"the file says dt = {given['dt']!r}, the option says {dt!r}")
@@ -202,6 +202,11 @@ def _fields_of(family: type[AbstractModel]) -> tuple[list[str], list[str], list[
         (textual if str in kinds else numeric).append(field.name)
     required = [f.name for f in fields(family) if f.default is MISSING]
     return numeric, textual, required
+
+
+def _scalar_fields(family: type[AbstractModel]) -> list[str]:
+    hints = typing.get_type_hints(family)
+    return [f.name for f in fields(family) if float in _alternatives(hints[f.name])]
 
 
 def _alternatives(hint: object) -> tuple[object, ...]:

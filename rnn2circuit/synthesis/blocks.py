@@ -338,7 +338,7 @@ def _some_nets(b: CircuitBuilder, prefix: str, used: Mask) -> tuple[Indices, Ind
     return nets, where[:, None] + 1
 
 
-def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix) -> None:
+def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix, tag: str = "") -> None:
     """The n-port ``i = Y v`` on `nets`: symmetric part as resistors, skew part as gyrators.
 
     With S and K the symmetric and skew parts of Y (Caruso & Jarne 2023): a conductance -S_ij
@@ -350,7 +350,7 @@ def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix) -> None:
     if rows.size:
         b.add(
             Resistors(
-                stem="sym",
+                stem=f"sym{tag}",
                 index=positions(rows, columns),
                 meaning="symmetric part of the conductance matrix, between nets",
                 p=nets[rows],
@@ -364,7 +364,7 @@ def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix) -> None:
     if where.size:
         b.add(
             Resistors(
-                stem="shunt",
+                stem=f"shunt{tag}",
                 index=where[:, None] + 1,
                 meaning="row sums of the symmetric part, to ground",
                 p=nets[where],
@@ -376,7 +376,7 @@ def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix) -> None:
     if rows.size:
         b.add(
             Gyrators(
-                stem="skew",
+                stem=f"skew{tag}",
                 index=positions(rows, columns),
                 meaning="skew part of the conductance matrix: gyrators",
                 p1=nets[rows],
@@ -388,38 +388,155 @@ def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix) -> None:
         )
 
 
-def sense_nport(b: CircuitBuilder, *, control: Indices, out: Indices, g: Matrix) -> None:
+def sense_nport(
+    b: CircuitBuilder, *, control: Indices, out: Indices, g: Matrix, tag: str = ""
+) -> None:
     """Currents ``g @ v(control)`` into `out`, computed by a resistor and gyrator n-port.
 
     Copies of the control voltages force the ports through ammeters; the n-port has ``Y = -g``,
     and its port currents, mirrored, are the sums. So a sum whose operands do not live on the
     nets it drives (an activation stands between) still has one resistor and one gyrator per
-    pair.
+    pair. `tag` tells several n-ports of one circuit apart.
     """
     used = np.any(g != 0, axis=0) | np.any(g != 0, axis=1)
     live = np.flatnonzero(used)
     if not live.size:
         return
     source = copies(
-        b, "b", "port voltages of the coupling n-port", control=control, gain=1.0, used=used
+        b, f"b{tag}", "port voltages of the coupling n-port", control=control, gain=1.0, used=used
     )
-    ports = np.array([b.net(f"p{k + 1}") for k in live])
+    ports = np.array([b.net(f"p{tag}{k + 1}") for k in live])
     ammeters = Ammeters(
-        stem="port",
+        stem=f"port{tag}",
         index=live[:, None] + 1,
         meaning="port currents of the coupling n-port",
         p=source[live],
         n=ports,
     )
     b.add(ammeters)
-    conductances(b, nets=ports, y=-g[live[:, None], live])
+    conductances(b, nets=ports, y=-g[live[:, None], live], tag=tag)
     b.add(
         CurrentMirrors(
-            stem="w",
+            stem=f"w{tag}",
             index=live[:, None] + 1,
             meaning="port currents, reversed, into the sums",
             out=out[live],
             ammeter=ammeters,
             gain=np.full(live.size, -1.0),
         )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Term:
+    """``matrix @ y`` in a weighted sum, for operands y that stand on nets.
+
+    Attributes
+    ----------
+    stem : str
+        What the elements are called.
+    volts_per_unit : float
+        V per unit of y on the nets `control`.
+    """
+
+    stem: str
+    meaning: str
+    control: Indices
+    volts_per_unit: float
+    matrix: Matrix | None
+
+
+def affine_sum(
+    b: CircuitBuilder,
+    prefix: str,
+    *,
+    recurrent: Term,
+    inputs: Term | None = None,
+    constant: Vector | None = None,
+    coupling: Coupling = "vccs",
+    scaling: Scaling,
+) -> Indices:
+    """Nets with ``W y + V u + b`` at 1 V per unit.
+
+    The recurrent term is coupled as `coupling` says, inputs always by transconductances.
+    """
+    matrix = recurrent.matrix
+    if matrix is None:
+        raise TypeError("a weighted sum has a recurrent term")
+    nodes = sum_nodes(b, prefix, len(matrix), scaling)
+    per_volt = 1.0 / (scaling.impedance * recurrent.volts_per_unit)
+    if coupling == "gyrator":
+        sense_nport(
+            b, control=recurrent.control, out=nodes, g=per_volt * matrix, tag=recurrent.stem
+        )
+    else:
+        inject(
+            b,
+            recurrent.stem,
+            f"{recurrent.meaning}: gm = w / (impedance volts)",
+            out=nodes,
+            control=recurrent.control,
+            gm=per_volt * matrix,
+        )
+    if inputs is not None and inputs.matrix is not None:
+        inject(
+            b,
+            inputs.stem,
+            f"{inputs.meaning}: gm = w / (impedance volts)",
+            out=nodes,
+            control=inputs.control,
+            gm=inputs.matrix / (scaling.impedance * inputs.volts_per_unit),
+        )
+    if constant is not None:
+        bias(
+            b,
+            f"bias{prefix}",
+            "biases: bias / impedance",
+            out=nodes,
+            current=constant / scaling.impedance,
+        )
+    return nodes
+
+
+def gated_pull(
+    b: CircuitBuilder,
+    tag: str,
+    *,
+    gate: Indices,
+    candidate: Indices,
+    shown: Indices,
+    drive: Indices,
+    amperes_per_rate: Vector,
+    scaling: Scaling,
+) -> None:
+    """``x' += gate (candidate - x)``: a difference on a sum node, and one multiplier per state.
+
+    Gate and candidate are at 1 V per unit.
+    """
+    n = len(shown)
+    difference = sum_nodes(b, f"d{tag}", n, scaling)
+    inject(
+        b,
+        f"draw{tag}",
+        "candidates, at volts_per_unit",
+        out=difference,
+        control=candidate,
+        gm=np.eye(n) * scaling.volts_per_unit / scaling.impedance,
+    )
+    inject(
+        b,
+        f"back{tag}",
+        "minus the states themselves",
+        out=difference,
+        control=shown,
+        gm=-np.eye(n) / scaling.impedance,
+    )
+    pull = products(b, f"m{tag}", "gate times difference", a=gate, c=difference)
+    inject(
+        b,
+        f"pull{tag}",
+        "into the states: gm = amperes_per_rate / volts_per_unit",
+        out=drive,
+        control=pull,
+        gm=np.diag(amperes_per_rate / scaling.volts_per_unit),
     )

@@ -5,12 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn2circuit.arrays import Indices, Matrix, Vector
-from rnn2circuit.circuit.banks import (
-    CurrentSources,
-    Resistors,
-    SigmoidStages,
-    Transconductances,
-)
+from rnn2circuit.circuit.banks import Resistors, Transconductances
 from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, positions
 from rnn2circuit.models import Ltc
 from rnn2circuit.synthesis.blocks import (
@@ -21,6 +16,7 @@ from rnn2circuit.synthesis.blocks import (
     products,
     relaxation,
 )
+from rnn2circuit.synthesis.gates import open_gates
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
 
 
@@ -122,7 +118,16 @@ def _chemical(
         )
     )
     for tag, pre, syn in groups:
-        gate = _gates(b, tag, pre, syn, scaling)
+        gate = open_gates(
+            b,
+            tag,
+            nets=pre,
+            post=syn.post,
+            pre=syn.pre,
+            slope=syn.slope,
+            offset=syn.offset,
+            scaling=scaling,
+        )
         order = np.lexsort((syn.post, gate))  # column-major: all elements of one gate together
         _synaptic_elements(
             b, tag, states, density, syn, gate, order, scaling, per_unit, volts_per_g
@@ -180,64 +185,6 @@ def _synaptic_elements(
                 out=states.drive[syn.post[driven]],
                 control=gate[driven],
                 gm=per_unit[syn.post[driven]] * syn.g[driven] * syn.e_rev[driven],
-            )
-        )
-
-
-def _gates(b: CircuitBuilder, tag: str, pre: Indices, syn: Synapses, scaling: Scaling) -> Indices:
-    """Net of each synapse's gate; synapses that open alike share one."""
-    keys = np.column_stack([syn.pre.astype(np.float64), syn.slope, syn.offset])
-    _, first, shared = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    names = [f"{i + 1}_{j + 1}" for i, j in zip(syn.post[first], syn.pre[first], strict=True)]
-    index = positions(syn.post[first], syn.pre[first])
-    z = np.array([b.net(f"z{tag}{name}") for name in names])
-    q = np.array([b.net(f"q{tag}{name}") for name in names])
-    b.add(
-        Resistors(
-            stem=f"sumz{tag}",
-            index=index,
-            meaning="sum resistors of the gates' arguments; named after the first synapse served",
-            p=z,
-            n=np.full(z.size, GROUND),
-            resistance=np.full(z.size, scaling.impedance),
-        )
-    )
-    steep = np.flatnonzero(syn.slope[first])
-    if steep.size:
-        b.add(
-            Transconductances(
-                stem=f"slope{tag}",
-                index=index[steep],
-                meaning="slopes: gm = slope / (impedance volts_per_unit)",
-                out=z[steep],
-                control=pre[syn.pre[first][steep]],
-                gm=syn.slope[first][steep] / (scaling.impedance * scaling.volts_per_unit),
-            )
-        )
-    _offsets(b, tag, index, z, syn.offset[first] / scaling.impedance)
-    b.add(
-        SigmoidStages(
-            stem=f"gate{tag}",
-            index=index,
-            meaning="gates: logistic of slope x + offset",
-            out=q,
-            control=z,
-            activation="logistic",
-        )
-    )
-    return q[shared.ravel()]
-
-
-def _offsets(b: CircuitBuilder, tag: str, index: Indices, z: Indices, current: Vector) -> None:
-    where = np.flatnonzero(current)
-    if where.size:
-        b.add(
-            CurrentSources(
-                stem=f"offset{tag}",
-                index=index[where],
-                meaning="offsets: offset / impedance",
-                out=z[where],
-                current=current[where],
             )
         )
 

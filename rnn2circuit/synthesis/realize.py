@@ -6,13 +6,28 @@ import numpy as np
 
 from rnn2circuit.arrays import Indices
 from rnn2circuit.circuit.circuit import Circuit, CircuitBuilder
-from rnn2circuit.models import Ctrnn, Hopfield, Linear, Ltc, Model
+from rnn2circuit.models import (
+    Ctrnn,
+    Energy,
+    GruOde,
+    Hopfield,
+    Lem,
+    LemTwoScale,
+    Linear,
+    Lrc,
+    Ltc,
+    Model,
+    Stc,
+)
 from rnn2circuit.statemap import PortMap, StateMap
 from rnn2circuit.synthesis.blocks import Coupling, Relaxation, bias, inject, sum_nodes
 from rnn2circuit.synthesis.ctrnn import realize_ctrnn
+from rnn2circuit.synthesis.energy import realize_energy
+from rnn2circuit.synthesis.gated import realize_gru_ode, realize_lem
 from rnn2circuit.synthesis.hopfield import realize_hopfield
 from rnn2circuit.synthesis.linear import realize_linear
 from rnn2circuit.synthesis.ltc import realize_ltc
+from rnn2circuit.synthesis.saturated import realize_saturated
 from rnn2circuit.synthesis.scaling import Form, Scaling
 
 
@@ -87,6 +102,22 @@ def _realize_family(
             )
         case Ltc():
             return realize_ltc(
+                b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
+            )
+        case Stc() | Lrc():
+            return realize_saturated(
+                b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
+            )
+        case GruOde():
+            return realize_gru_ode(
+                b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
+            )
+        case Lem() | LemTwoScale():
+            return realize_lem(
+                b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
+            )
+        case Energy():
+            return realize_energy(
                 b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
             )
 

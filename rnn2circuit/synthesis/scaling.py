@@ -18,7 +18,19 @@ import numpy as np
 
 from rnn2circuit.arrays import Vector
 from rnn2circuit.errors import NotRealizableError
-from rnn2circuit.models import Ctrnn, Hopfield, Linear, Ltc, Model
+from rnn2circuit.models import (
+    Ctrnn,
+    Energy,
+    GruOde,
+    Hopfield,
+    Lem,
+    LemTwoScale,
+    Linear,
+    Lrc,
+    Ltc,
+    Model,
+    Stc,
+)
 
 Form: TypeAlias = Literal["rc", "rl"]
 FORMS: tuple[Form, ...] = ("rc", "rl")
@@ -101,6 +113,12 @@ def time_weights(model: Model) -> Vector:
             return model.c_m / np.exp(np.mean(np.log(model.g_leak)))
         case Linear():
             return np.full(model.n_states, _linear_time(model))
+        case LemTwoScale():
+            return 1.0 / model.rates
+        case Energy():
+            return model.times
+        case Stc() | Lrc() | GruOde() | Lem():
+            return np.ones(model.n_states)  # their gates are at most 1 per model time unit
 
 
 def _linear_time(model: Linear) -> float:
@@ -128,6 +146,8 @@ def expected_swing(model: Model) -> float:
             gain = 1.0 if model.gain is None else model.gain
             if model.activation in ("tanh", "logistic"):
                 parts.append(float(np.max(np.abs(gain / model.rate))))
-        case Linear() | Hopfield():
+        case Stc() | Lrc():
+            parts.append(float(np.max(np.abs(model.e_leak))))
+        case Linear() | Hopfield() | GruOde() | Lem() | LemTwoScale() | Energy():
             pass
     return max(parts)
