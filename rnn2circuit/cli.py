@@ -15,6 +15,13 @@ from typing import TypeAlias
 
 import numpy as np
 
+from rnn2circuit.arguments import (
+    add_circuit,
+    add_judgement,
+    add_model,
+    add_simulator,
+    add_testbench,
+)
 from rnn2circuit.demo import plot_verification, run_demo
 from rnn2circuit.errors import (
     Rnn2CircuitError,
@@ -24,7 +31,6 @@ from rnn2circuit.errors import (
     UsageError,
 )
 from rnn2circuit.flow import (
-    SEED,
     TOOL_VERSION,
     Compiled,
     Limits,
@@ -47,8 +53,6 @@ from rnn2circuit.simulate.known_decks import describe_examination, examine
 from rnn2circuit.simulate.registry import SIMULATORS, simulator_named
 from rnn2circuit.statemap import map_from_json
 from rnn2circuit.stimulus import Stimulus, load_stimulus
-from rnn2circuit.synthesis.blocks import COUPLINGS
-from rnn2circuit.synthesis.scaling import FORMS
 from rnn2circuit.verify.checks import Verdict
 
 EXIT_BAD_INPUT = 2
@@ -343,7 +347,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_simulate(verbs)
     _add_linearize(verbs)
     show = verbs.add_parser("show", help="what is in a model file")
-    _add_model(show)
+    add_model(show)
     show.set_defaults(run=run_show)
     doctor = verbs.add_parser("doctor", help="which simulators are here, and do they behave")
     doctor.add_argument("--simulator", choices=list(SIMULATORS))
@@ -361,108 +365,51 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyri
 
 def _add_compile(verbs: Verbs) -> None:
     verb = verbs.add_parser("compile", help="write netlist, testbench and map")
-    _add_model(verb)
-    _add_circuit(verb)
-    _add_testbench(verb)
+    add_model(verb)
+    add_circuit(verb)
+    add_testbench(verb)
     verb.add_argument("-o", "--output", default=".", metavar="DIR", help="directory to write into")
     verb.set_defaults(run=run_compile)
 
 
 def _add_verify(verbs: Verbs) -> None:
     verb = verbs.add_parser("verify", help="compile, and check the emitted text against the model")
-    _add_model(verb)
-    _add_circuit(verb)
-    _add_testbench(verb)
-    _add_judgement(verb)
+    add_model(verb)
+    add_circuit(verb)
+    add_testbench(verb)
+    add_judgement(verb)
     verb.set_defaults(run=run_verify)
 
 
 def _add_verify_netlist(verbs: Verbs) -> None:
     verb = verbs.add_parser("verify-netlist", help="check a netlist that was edited by hand")
     verb.add_argument("netlist", metavar="FILE.cir")
-    _add_model(verb, flag="--model")
+    add_model(verb, flag="--model")
     verb.add_argument("--map", metavar="FILE", help="the map (default: FILE.json beside it)")
     verb.add_argument("--linearize", choices=["origin", "equilibrium"], help="linearize first")
-    _add_testbench(verb)
-    _add_judgement(verb)
+    add_testbench(verb)
+    add_judgement(verb)
     verb.set_defaults(run=run_verify_netlist)
-
-
-def _add_judgement(verb: argparse.ArgumentParser) -> None:
-    _add_simulator(verb)
-    verb.add_argument("-o", "--output", metavar="DIR", help="also write netlist and reports here")
-    verb.add_argument("--json", metavar="FILE", help="write the report as JSON")
-    verb.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
-    verb.add_argument("--plot", metavar="FILE", help="draw waveforms and errors (.png or .svg)")
-    limits = Limits()
-    verb.add_argument("--limit-extraction", type=float, default=limits.extraction, metavar="E")
-    verb.add_argument("--limit-transient", type=float, default=limits.transient, metavar="E")
-    verb.add_argument("--limit-steps", type=float, default=limits.steps, metavar="E")
-    verb.add_argument("--seed", type=int, default=SEED, help="of the extraction's random states")
 
 
 def _add_simulate(verbs: Verbs) -> None:
     verb = verbs.add_parser("simulate", help="compile, run, and write waveforms in model units")
-    _add_model(verb)
-    _add_circuit(verb)
-    _add_testbench(verb)
-    _add_simulator(verb)
+    add_model(verb)
+    add_circuit(verb)
+    add_testbench(verb)
+    add_simulator(verb)
     verb.add_argument("-o", "--output", default=".", metavar="DIR", help="directory to write into")
     verb.set_defaults(run=run_simulate)
 
 
 def _add_linearize(verbs: Verbs) -> None:
     verb = verbs.add_parser("linearize", help="x' = A x + B u + offset at a point")
-    _add_model(verb)
+    add_model(verb)
     verb.add_argument("--at", choices=["origin", "equilibrium"], default="origin")
     verb.add_argument("--point", metavar="X1,X2,..", help="linearize at this state instead")
     verb.add_argument("--input", metavar="U1,U2,..", help="input at the point (default 0)")
     verb.add_argument("-o", "--output", metavar="FILE", help="write A, B .. as .json or .npz")
     verb.set_defaults(run=run_linearize)
-
-
-def _add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:
-    what = "weights: .npz .safetensors .json .pt .pth"
-    if flag.startswith("-"):
-        verb.add_argument(flag, metavar="MODEL", help=what, required=True)
-    else:
-        verb.add_argument(flag, metavar="MODEL", help=what)
-    group = verb.add_argument_group("what a foreign weight file does not record")
-    group.add_argument("--dt", type=float, help="time step the weights were trained with")
-    group.add_argument("--activation", help="of an nn.RNN: tanh (its default) or relu")
-    group.add_argument(
-        "--ncps-parameters",
-        choices=["softplus", "raw"],
-        help="whether the LTC file was trained with implicit_param_constraints (softplus)",
-    )
-    group.add_argument("--readout", metavar="PREFIX", help="which layer is the readout")
-
-
-def _add_circuit(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--name", help="stem of the files (default: of the model file)")
-    verb.add_argument("--linearize", choices=["origin", "equilibrium"], help="linearize first")
-    verb.add_argument("--form", choices=FORMS, default="rc", help="voltages (rc) or currents (rl)")
-    verb.add_argument("--coupling", choices=COUPLINGS, default="vccs")
-    verb.add_argument("--level", choices=["ideal"], default="ideal")
-    group = verb.add_argument_group("scaling (automatic where not given)")
-    group.add_argument("--seconds-per-unit", type=float, metavar="S")
-    group.add_argument("--volts-per-unit", type=float, metavar="V")
-    group.add_argument("--amperes-per-unit", type=float, metavar="A", help="form rl only")
-    group.add_argument("--impedance", type=float, metavar="OHM", help="level of resistances")
-
-
-def _add_testbench(verb: argparse.ArgumentParser) -> None:
-    group = verb.add_argument_group("testbench")
-    group.add_argument("--stimulus", metavar="FILE", help=".csv or .npz, times in model units")
-    group.add_argument("--hold", choices=["zoh", "linear"], help="between samples of the stimulus")
-    group.add_argument("--duration", type=float, metavar="T", help="in model time units")
-    group.add_argument("--step", type=float, metavar="H", help="largest step, model time units")
-    group.add_argument("--accuracy", choices=["default", "high"], default="default")
-
-
-def _add_simulator(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--simulator", choices=list(SIMULATORS))
-    verb.add_argument("--timeout", type=float, metavar="S", help="time limit of the simulator")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,18 @@ from scipy.sparse.linalg import splu
 
 from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.errors import UnverifiableError
-from rnn2circuit.verify.expression import Shape, evaluate, parse_shape, split_references
-from rnn2circuit.verify.netlist import GROUND, Netlist, read_netlist
+from rnn2circuit.verify.expression import evaluate
+from rnn2circuit.verify.netlist import Netlist, read_netlist
+from rnn2circuit.verify.nodal import (
+    SourceGroup,
+    Sparse,
+    from_triples,
+    group_sources,
+    linear_part,
+    storage,
+    unknown_labels,
+)
 
-Sparse: TypeAlias = Any  # a scipy matrix; scipy ships no types
 Factors: TypeAlias = Any  # a sparse LU factorization
 
 STATIONARY = 1e-13  # relative change of a source's value below which it counts as settled
@@ -48,17 +56,6 @@ class InitialState:
 
     elements: Vector  # (n,), by ic= on capacitors and inductors
     cards: Vector  # (n,), by .ic cards
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Group:
-    """Behavioural sources of one shape: where their operands are and where they act."""
-
-    shape: Shape
-    operands: NDArray[np.int64]  # (sources, operands), unknowns; -1 is ground
-    rows: NDArray[np.int64]  # (sources, 2), equations they enter; -1 is none
-    signs: NDArray[np.float64]  # (sources, 2)
-    names: tuple[str, ...]
 
 
 def extract(
@@ -142,7 +139,7 @@ class ExtractedSystem:
                 f"the circuit has {owned} states ({len(netlist.c)} capacitors, {len(netlist.l)} "
                 f"inductors), {len(states)} are shown at ports"
             )
-        self._lu = _factor(self._a, self._labels)
+        self._lu = _factor(self._a, self.unknown_labels)
         self._offset, self._shown = self._port_relation()
 
     def rates(self, v: Matrix, u: Matrix, *, jacobian_at: Sequence[int] = ()) -> Rates:
@@ -199,18 +196,18 @@ class ExtractedSystem:
             branch[row[0]] = len(net.nodes) + len(branch)
         drive = [len(net.nodes) + len(branch) + k for k in range(len(inputs))]
         size = len(net.nodes) + len(branch) + len(inputs)
-        self._a = _linear_part(net, branch, dict(zip(inputs, drive, strict=True)), size)
-        self._labels = _labels(net, branch, inputs)
+        self._a = linear_part(net, branch, dict(zip(inputs, drive, strict=True)), size)
+        self.unknown_labels = unknown_labels(net, branch, inputs)
         self._constant = np.zeros(size)
         for name, _, _, volts in net.v:
             self._constant[branch[name]] += volts
         for _, p, n, ampere in net.i:
             _accumulate(self._constant, p, -ampere)
             _accumulate(self._constant, n, ampere)
-        self._input_columns = _from_triples(size, [(q, k, 1.0) for k, q in enumerate(drive)])
-        self._state_columns, self._rate_rows = _storage(net, branch, size)
+        self._input_columns = from_triples(size, [(q, k, 1.0) for k, q in enumerate(drive)])
+        self._state_columns, self._rate_rows = storage(net, branch, size)
         self._starts = [row[4] for row in (*net.c, *net.l)]
-        self._groups = _group_sources(net, branch)
+        self._groups = group_sources(net, branch)
 
     def _port_relation(self) -> tuple[Vector, Matrix]:
         """Offset and matrix of ``v(ports) = offset + shown @ w``, which must not depend on u."""
@@ -256,7 +253,7 @@ class ExtractedSystem:
         """Newton's method with halving of steps that make the residual grow."""
         residual, last = self._residual(b, z), False
         for _ in range(NEWTON):
-            step = _factor(self._jacobian(z), self._labels).solve(residual)
+            step = _factor(self._jacobian(z), self.unknown_labels).solve(residual)
             size = float(np.abs(residual).max())
             after = self._residual(b, z - step)
             for _ in range(0 if last else HALVINGS):
@@ -295,148 +292,18 @@ class ExtractedSystem:
 
     def _sensitivities(self, z: Vector) -> tuple[Matrix, Matrix]:
         """Derivatives of all unknowns by states and inputs, at one solution."""
-        lu = _factor(self._jacobian(z), self._labels) if self._groups else self._lu
+        lu = _factor(self._jacobian(z), self.unknown_labels) if self._groups else self._lu
         return lu.solve(self._state_columns.toarray()), lu.solve(self._input_columns.toarray())
 
 
-def _linear_part(net: Netlist, branch: dict[str, int], drives: dict[str, int], size: int) -> Sparse:
-    """Matrix of Kirchhoff's laws and of all linear elements but the storage ones."""
-    stamps = _Stamps()
-    for _, p, n, ohm in net.r:
-        stamps.conductance(p, n, 1.0 / ohm)
-    stamps.transconductances(net.g)
-    for name, p, n, cp, cn, gain in net.e:
-        stamps.voltage(branch[name], p, n)
-        stamps.add(branch[name], cp, -gain)
-        stamps.add(branch[name], cn, gain)
-    for _, p, n, source, gain in net.f:
-        stamps.add(p, branch[source], gain)
-        stamps.add(n, branch[source], -gain)
-    for name, p, n, source, ohm in net.h:
-        stamps.voltage(branch[name], p, n)
-        stamps.add(branch[name], branch[source], -ohm)
-    for name, p, n, *_ in (*net.v, *net.c, *(b for b in net.b if b[3] == "v")):
-        stamps.voltage(branch[name], p, n)
-    for port, q in drives.items():
-        stamps.voltage(q, net.nodes[port], GROUND)
-    return stamps.matrix((size, size))
-
-
-def _storage(net: Netlist, branch: dict[str, int], size: int) -> tuple[Sparse, Sparse]:
-    """How the circuit's states enter the equations, and how their rates are read from them.
-
-    A capacitor is a voltage source of value w with ``dw/dt = i / C``, an inductor a current
-    source of value w with ``dw/dt = v / L``.
-    """
-    states = [(branch[c[0]], k, 1.0) for k, c in enumerate(net.c)]
-    rates = [(k, branch[c[0]], 1.0 / c[3]) for k, c in enumerate(net.c)]
-    for k, (_, p, n, henry, _) in enumerate(net.l, start=len(net.c)):
-        states += [(node, k, s) for node, s in ((p, -1.0), (n, 1.0)) if node >= 0]
-        rates += [(k, node, s / henry) for node, s in ((p, 1.0), (n, -1.0)) if node >= 0]
-    count = len(net.c) + len(net.l)
-    return _from_triples(size, states, count), _from_triples(count, rates, size)
-
-
-class _Stamps:
-    """Entries of the matrix, collected; ground rows and columns fall away."""
-
-    def __init__(self) -> None:
-        self._rows: list[int] = []
-        self._columns: list[int] = []
-        self._values: list[float] = []
-        self._blocks: list[tuple[NDArray[np.int64], NDArray[np.int64], Vector]] = []
-
-    def add(self, row: int, column: int, value: float) -> None:
-        self._rows.append(row)
-        self._columns.append(column)
-        self._values.append(value)
-
-    def conductance(self, p: int, n: int, value: float) -> None:
-        self.add(p, p, value)
-        self.add(p, n, -value)
-        self.add(n, p, -value)
-        self.add(n, n, value)
-
-    def voltage(self, q: int, p: int, n: int) -> None:
-        """A branch current q from p to n, and the start of its equation v(p) - v(n) = .."""
-        for node, sign in ((p, 1.0), (n, -1.0)):
-            self.add(node, q, sign)
-            self.add(q, node, sign)
-
-    def transconductances(self, rows: list[tuple[str, int, int, int, int, float]]) -> None:
-        """All G elements at once: a dense network has a million of them."""
-        if not rows:
-            return
-        _, p, n, cp, cn, values = zip(*rows, strict=True)
-        gm = np.array(values)
-        nets = [np.array(column, dtype=np.int64) for column in (p, n, cp, cn)]
-        for row, row_sign in ((nets[0], 1.0), (nets[1], -1.0)):
-            for column, sign in ((nets[2], 1.0), (nets[3], -1.0)):
-                self._blocks.append((row, column, row_sign * sign * gm))
-
-    def matrix(self, shape: tuple[int, int]) -> Sparse:
-        blocks = [
-            *self._blocks,
-            (np.array(self._rows), np.array(self._columns), np.array(self._values)),
-        ]
-        r, c, x = (np.concatenate(part) for part in zip(*blocks, strict=True))
-        keep = (r >= 0) & (c >= 0)
-        return sp.csc_matrix(
-            (x[keep], (r[keep].astype(np.int64), c[keep].astype(np.int64))), shape=shape
-        )
-
-
-def _group_sources(net: Netlist, branch: dict[str, int]) -> list[_Group]:
-    """Behavioural sources by shape of their expression."""
-    found: dict[str, tuple[list[list[int]], list[tuple[int, int]], list[tuple[float, float]]]] = {}
-    names: dict[str, list[str]] = {}
-    for name, p, n, kind, expression in net.b:
-        try:
-            text, references = split_references(expression.strip())
-            operands = [_unknown(net, branch, ref.kind, ref.name) for ref in references]
-            if text not in found:
-                parse_shape(text)
-                found[text], names[text] = ([], [], []), []
-        except UnverifiableError as error:
-            raise UnverifiableError(f"{name}: {error}") from error
-        group = found[text]
-        group[0].append(operands)
-        # A voltage source enters its own equation, a current source those of its two nodes.
-        group[1].append((branch[name], -1) if kind == "v" else (p, n))
-        group[2].append((1.0, 0.0) if kind == "v" else (-1.0, 1.0))
-        names[text].append(name)
-    return [
-        _Group(
-            shape=parse_shape(text),
-            operands=np.array(operands, dtype=np.int64).reshape(len(names[text]), -1),
-            rows=np.array(rows, dtype=np.int64),
-            signs=np.array(signs),
-            names=tuple(names[text]),
-        )
-        for text, (operands, rows, signs) in found.items()
-    ]
-
-
-def _unknown(net: Netlist, branch: dict[str, int], kind: str, name: str) -> int:
-    if kind == "i":
-        if name not in branch:
-            raise UnverifiableError(f"i({name}): there is no such voltage source")
-        return branch[name]
-    if name in ("0", "gnd"):
-        return GROUND
-    if name not in net.nodes:
-        raise UnverifiableError(f"v({name}): there is no such node")
-    return net.nodes[name]
-
-
-def _operands(group: _Group, z: Matrix) -> list[Matrix]:
+def _operands(group: SourceGroup, z: Matrix) -> list[Matrix]:
     grounded = np.vstack([z, np.zeros((1, z.shape[1]))])  # row -1 is ground
     if not group.operands.shape[1]:
         return [np.zeros((len(group.names), z.shape[1]))][:0]
     return [grounded[group.operands[:, k]] for k in range(group.operands.shape[1])]
 
 
-def _values(group: _Group, z: Matrix) -> Matrix:
+def _values(group: SourceGroup, z: Matrix) -> Matrix:
     operands = _operands(group, z)
     shape = (len(group.names), z.shape[1])
     value = np.broadcast_to(evaluate(group.shape, operands)[0], shape)
@@ -475,23 +342,6 @@ def _culprits(a: Sparse, labels: Sequence[str]) -> str:
     return "involved: " + ", ".join(labels[k] for k in worst)
 
 
-def _labels(net: Netlist, branch: dict[str, int], inputs: Sequence[str]) -> list[str]:
-    labels = [f"node {name}" for name in net.nodes]
-    labels += [f"current of {name}" for name in branch]
-    return labels + [f"current of input {name}" for name in inputs]
-
-
 def _accumulate(vector: Vector, where: int, value: float) -> None:
     if where >= 0:
         vector[where] += value
-
-
-def _from_triples(
-    rows: int, entries: list[tuple[int, int, float]], columns: int | None = None
-) -> Sparse:
-    """Sparse matrix from (row, column, value) triples; as many columns as entries by default."""
-    width = len(entries) if columns is None else columns
-    if not entries:
-        return sp.csr_matrix((rows, width))
-    r, c, x = zip(*entries, strict=True)
-    return sp.csr_matrix((x, (r, c)), shape=(rows, width))

@@ -1,19 +1,15 @@
-"""The stages in order, for Python users: compile, simulate, verify. Nothing else lives here."""
+"""Compile a model: netlist, testbench and map as text."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.circuit.testbench import Testbench
 from rnn2circuit.errors import (
-    SimulationError,
-    SimulationTimeout,
     StimulusError,
     UsageError,
 )
@@ -22,45 +18,21 @@ from rnn2circuit.models.base import weights_sha256
 from rnn2circuit.models.reference import ReferenceSolution, solve
 from rnn2circuit.models.timing import default_duration, largest_step
 from rnn2circuit.report.files import write_all
-from rnn2circuit.simulate.interface import Deck, Simulator, Waveforms
-from rnn2circuit.simulate.registry import simulator_named
-from rnn2circuit.statemap import NetlistMap, StateMap, map_to_json, to_units
+from rnn2circuit.statemap import NetlistMap, StateMap, map_to_json
 from rnn2circuit.stimulus import Stimulus, default_stimulus
 from rnn2circuit.synthesis.blocks import COUPLINGS, Coupling
 from rnn2circuit.synthesis.realize import Realization, realize
 from rnn2circuit.synthesis.scaling import FORMS, Form, choose_scaling
 from rnn2circuit.synthesis.testbench import describe_stimulus, make_testbench
-from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
-from rnn2circuit.verify.equations import EXACT, check_equations, sha256_text
-from rnn2circuit.verify.transient import (
-    STEP,
-    WAVEFORM,
-    check_outputs,
-    check_steps,
-    check_waveforms,
-)
+from rnn2circuit.verify.equations import sha256_text
 from rnn2circuit.writers.ngspice import write_subcircuit, write_testbench
 
 Accuracy: TypeAlias = Literal["default", "high"]
 Level: TypeAlias = Literal["ideal"]
-Progress: TypeAlias = Callable[[str], None]
+
 
 TOOL_VERSION = version("rnn2circuit")
-SEED = 20230412  # of the random states of the extraction, unless another is given
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-# A simulator gets this long before it is taken to hang: a minute, and more for large networks
-# (seconds per accepted step and cubed state, thirty times what dense LU was measured to need).
-BASE_TIMEOUT = 60.0  # s
-TIMEOUT_PER_STEP = 2e-7  # s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a check may measure at most; the defaults and their reasons are in docs/verify.md."""
-
-    extraction: float = EXACT
-    transient: float = WAVEFORM  # parts of each state's range
-    steps: float = STEP  # parts of each state's largest rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,34 +91,6 @@ class Compiled:
             If a file cannot be written.
         """
         return write_all(Path(directory), self.files())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Simulation:
-    """A simulated circuit in model units, on the simulator's own time points."""
-
-    compiled: Compiled
-    waveforms: Waveforms
-    t: Vector  # (k,), model time units
-    x: Matrix  # (k, n)
-    y: Matrix  # (k, p); p = 0 where the circuit has no output ports
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Verification:
-    """A report and what it speaks of; `simulation` is None where no simulation was accepted."""
-
-    report: Report
-    compiled: Compiled
-    simulation: Simulation | None
-
-    @property
-    def verdict(self) -> Verdict:
-        return self.report.verdict
-
-    @property
-    def passed(self) -> bool:
-        return self.report.passed
 
 
 def compile_model(
@@ -283,7 +227,7 @@ def _with_testbench(
 ) -> Compiled:
     stimulus, duration = _drive(model, stimulus, duration)
     reference = solve(model, stimulus, t_end=duration)
-    h = largest_step(reference, accuracy=accuracy) if step is None else _positive("step", step)
+    h = largest_step(reference, accuracy=accuracy) if step is None else positive("step", step)
     bench = make_testbench(record, stimulus, duration=duration, step=h)
     title = [f"rnn2circuit testbench of {record.netlist}", describe_stimulus(stimulus)]
     return Compiled(
@@ -297,210 +241,6 @@ def _with_testbench(
         duration=duration,
         accuracy=accuracy,
         reference=reference,
-    )
-
-
-def simulate(
-    compiled: Compiled,
-    *,
-    simulator: str | Simulator | None = None,
-    timeout: float | None = None,
-) -> Simulation:
-    """Run the emitted testbench in a SPICE program.
-
-    Parameters
-    ----------
-    simulator : str or Simulator, optional
-        ``ngspice`` or ``neospice``; the first that is installed where not given.
-    timeout : float, optional
-        Time limit in s.
-
-    Raises
-    ------
-    SimulationError, SimulationTimeout
-        If the run fails or breaks an acceptance rule.
-    """
-    program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
-    main = f"{compiled.name}.tb.cir"
-    bench, ports = compiled.bench, compiled.state_map
-    deck = Deck(
-        files={f"{compiled.name}.cir": compiled.netlist, main: compiled.testbench},
-        main=main,
-        signals=tuple(f"v({port})" for port in bench.recorded),
-        t_stop=bench.transient.stop,
-    )
-    if timeout is None:
-        steps = bench.transient.stop / bench.transient.step
-        timeout = BASE_TIMEOUT + TIMEOUT_PER_STEP * steps * compiled.model.n_states**3
-    waves = program.run(deck, timeout=_positive("timeout", timeout))
-    return Simulation(
-        compiled=compiled,
-        waveforms=waves,
-        t=waves.time / ports.seconds_per_unit,
-        x=to_units(ports.states, _columns(waves, [m.port for m in ports.states])),
-        y=to_units(ports.outputs, _columns(waves, [m.port for m in ports.outputs])),
-    )
-
-
-def verify_model(
-    model: Model,
-    *,
-    name: str = "network",
-    form: Form = "rc",
-    coupling: Coupling = "vccs",
-    level: Level = "ideal",
-    seconds_per_unit: float | None = None,
-    volts_per_unit: float | None = None,
-    amperes_per_unit: float | None = None,
-    impedance: float | None = None,
-    stimulus: Stimulus | None = None,
-    duration: float | None = None,
-    step: float | None = None,
-    accuracy: Accuracy = "default",
-    simulator: str | Simulator | None = None,
-    timeout: float | None = None,
-    limits: Limits | None = None,
-    seed: int = SEED,
-    progress: Progress | None = None,
-) -> Verification:
-    """Compile a model, and check the emitted text against it; see `verify_compiled`.
-
-    Takes the options of `compile_model` and of `verify_compiled`.
-    """
-    _tell(progress, "compiling")
-    compiled = compile_model(
-        model,
-        name=name,
-        form=form,
-        coupling=coupling,
-        level=level,
-        seconds_per_unit=seconds_per_unit,
-        volts_per_unit=volts_per_unit,
-        amperes_per_unit=amperes_per_unit,
-        impedance=impedance,
-        stimulus=stimulus,
-        duration=duration,
-        step=step,
-        accuracy=accuracy,
-    )
-    return verify_compiled(
-        compiled, simulator=simulator, timeout=timeout, limits=limits, seed=seed, progress=progress
-    )
-
-
-def verify_compiled(
-    compiled: Compiled,
-    *,
-    simulator: str | Simulator | None = None,
-    timeout: float | None = None,
-    limits: Limits | None = None,
-    seed: int = SEED,
-    progress: Progress | None = None,
-) -> Verification:
-    """Check emitted text against its model.
-
-    The netlist's equations by extraction; then, simulated, its waveforms against the reference
-    and each step against the model's step equation. A simulation that fails is a check with
-    verdict ERROR or TIMEOUT, never a pass.
-
-    Raises
-    ------
-    SimulationError
-        If no simulator of that name is installed.
-    """
-    limits = Limits() if limits is None else limits
-    program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
-    _tell(progress, "reading the netlist back")
-    checks = list(
-        check_equations(
-            compiled.netlist, compiled.record, compiled.model, seed=seed, limit=limits.extraction
-        )
-    )
-    _tell(progress, f"simulating with {program.name}")
-    simulation = None
-    warnings: tuple[str, ...] = ()
-    try:
-        simulation = simulate(compiled, simulator=program, timeout=timeout)
-    except SimulationError as error:
-        checks.append(_failed_run(error, limits.transient))
-    else:
-        _tell(progress, "comparing with the ODE")
-        checks += _compare_run(simulation, limits)
-        warnings = simulation.waveforms.warnings
-    report = Report(
-        provenance=_provenance(compiled, program, simulation, limits, seed),
-        checks=tuple(checks),
-        notes=(*_notes(compiled), *warnings),
-    )
-    return Verification(report=report, compiled=compiled, simulation=simulation)
-
-
-def _compare_run(simulation: Simulation, limits: Limits) -> list[Check]:
-    compiled, t, x = simulation.compiled, simulation.t, simulation.x
-    reference = compiled.reference
-    checks = [check_waveforms(t, x, reference, limit=limits.transient)]
-    if compiled.state_map.outputs:
-        checks.append(check_outputs(t, simulation.y, reference, limit=limits.transient))
-    checks.append(check_steps(t, x, compiled.model, reference, limit=limits.steps))
-    return checks
-
-
-def _failed_run(error: SimulationError, limit: float) -> Check:
-    verdict = Verdict.TIMEOUT if isinstance(error, SimulationTimeout) else Verdict.ERROR
-    return Check(
-        id="transient.states",
-        title="simulated states against the ODE, parts of range",
-        verdict=verdict,
-        limit=limit,
-        detail=str(error),
-    )
-
-
-def _notes(compiled: Compiled) -> tuple[str, ...]:
-    if float(compiled.reference.range.max()) == 0.0:
-        still = (
-            "no state moves under this stimulus, so the waveforms prove little; the extraction "
-            "does not depend on it"
-        )
-        return (*compiled.notes, still)
-    return compiled.notes
-
-
-def _provenance(
-    compiled: Compiled,
-    program: Simulator,
-    simulation: Simulation | None,
-    limits: Limits,
-    seed: int,
-) -> Provenance:
-    record = compiled.record
-    seconds = record.state_map.seconds_per_unit
-    options = {
-        "level": record.level,
-        "form": record.form,
-        "coupling": record.coupling,
-        "accuracy": compiled.accuracy,
-        "duration": repr(compiled.duration),
-        "step": repr(compiled.bench.transient.step / seconds),
-        "stimulus": describe_stimulus(compiled.stimulus),
-        "seed": str(seed),
-    }
-    options |= {
-        "seconds_per_unit": repr(seconds),
-        "volts_per_unit": repr(record.state_map.states[0].volts_per_unit),
-    }
-    options |= {f"limit_{f.name}": repr(getattr(limits, f.name)) for f in fields(limits)}
-    return Provenance(
-        subject=compiled.name,
-        family=record.family,
-        n_states=compiled.model.n_states,
-        n_inputs=compiled.model.n_inputs,
-        weights_sha256=record.weights_sha256,
-        netlist_sha256=record.netlist_sha256,
-        tool_version=record.tool_version,
-        simulator=program.name,
-        simulator_version=program.version() if simulation is None else simulation.waveforms.version,
-        options=tuple(sorted(options.items())),
     )
 
 
@@ -520,7 +260,8 @@ def _check_options(name: str, *, form: str, coupling: str, level: str, accuracy:
             raise UsageError(f"{what} must be one of {', '.join(known)}, got {got!r}")
 
 
-def _positive(what: str, value: float) -> float:
+def positive(what: str, value: float) -> float:
+    """Return `value` as a plain float if it is positive and finite, or raise UsageError."""
     value = float(value)
     if not (np.isfinite(value) and value > 0):
         raise UsageError(f"{what} must be positive and finite, got {value!r}")
@@ -534,7 +275,7 @@ def _drive(
     if duration is None:
         own = None if stimulus is None else stimulus.duration
         duration = default_duration(model) if own is None else own
-    duration = _positive("duration", duration)
+    duration = positive("duration", duration)
     if stimulus is None:
         stimulus = default_stimulus(model.n_inputs, duration=duration)
     if stimulus.n_inputs != model.n_inputs:
@@ -555,14 +296,3 @@ def _scaling_lines(realization: Realization) -> list[str]:
     if realization.form == "rl":
         lines.append(f"loop currents: {scaling.amperes_per_unit!r} A per unit of x")
     return lines
-
-
-def _columns(waves: Waveforms, ports: list[str]) -> Matrix:
-    if not ports:
-        return np.zeros((len(waves.time), 0))
-    return np.column_stack([waves.signals[f"v({port})"] for port in ports])
-
-
-def _tell(progress: Progress | None, text: str) -> None:
-    if progress is not None:
-        progress(text)

@@ -1,0 +1,70 @@
+"""Options of the command line that several verbs share."""
+
+import argparse
+
+from rnn2circuit.flow import SEED, Limits
+from rnn2circuit.simulate.registry import SIMULATORS
+from rnn2circuit.synthesis.blocks import COUPLINGS
+from rnn2circuit.synthesis.scaling import FORMS
+
+
+def add_judgement(verb: argparse.ArgumentParser) -> None:
+    """Add the options on: limits, reports and the simulator of a verification."""
+    add_simulator(verb)
+    verb.add_argument("-o", "--output", metavar="DIR", help="also write netlist and reports here")
+    verb.add_argument("--json", metavar="FILE", help="write the report as JSON")
+    verb.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
+    verb.add_argument("--plot", metavar="FILE", help="draw waveforms and errors (.png or .svg)")
+    limits = Limits()
+    verb.add_argument("--limit-extraction", type=float, default=limits.extraction, metavar="E")
+    verb.add_argument("--limit-transient", type=float, default=limits.transient, metavar="E")
+    verb.add_argument("--limit-steps", type=float, default=limits.steps, metavar="E")
+    verb.add_argument("--seed", type=int, default=SEED, help="of the extraction's random states")
+
+
+def add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:
+    """Add the options on: the model file, and what foreign files do not record."""
+    what = "weights: .npz .safetensors .json .pt .pth"
+    if flag.startswith("-"):
+        verb.add_argument(flag, metavar="MODEL", help=what, required=True)
+    else:
+        verb.add_argument(flag, metavar="MODEL", help=what)
+    group = verb.add_argument_group("what a foreign weight file does not record")
+    group.add_argument("--dt", type=float, help="time step the weights were trained with")
+    group.add_argument("--activation", help="of an nn.RNN: tanh (its default) or relu")
+    group.add_argument(
+        "--ncps-parameters",
+        choices=["softplus", "raw"],
+        help="whether the LTC file was trained with implicit_param_constraints (softplus)",
+    )
+    group.add_argument("--readout", metavar="PREFIX", help="which layer is the readout")
+
+
+def add_circuit(verb: argparse.ArgumentParser) -> None:
+    """Add the options on: form, coupling, level and scaling."""
+    verb.add_argument("--name", help="stem of the files (default: of the model file)")
+    verb.add_argument("--linearize", choices=["origin", "equilibrium"], help="linearize first")
+    verb.add_argument("--form", choices=FORMS, default="rc", help="voltages (rc) or currents (rl)")
+    verb.add_argument("--coupling", choices=COUPLINGS, default="vccs")
+    verb.add_argument("--level", choices=["ideal"], default="ideal")
+    group = verb.add_argument_group("scaling (automatic where not given)")
+    group.add_argument("--seconds-per-unit", type=float, metavar="S")
+    group.add_argument("--volts-per-unit", type=float, metavar="V")
+    group.add_argument("--amperes-per-unit", type=float, metavar="A", help="form rl only")
+    group.add_argument("--impedance", type=float, metavar="OHM", help="level of resistances")
+
+
+def add_testbench(verb: argparse.ArgumentParser) -> None:
+    """Add the options on: stimulus, duration and accuracy."""
+    group = verb.add_argument_group("testbench")
+    group.add_argument("--stimulus", metavar="FILE", help=".csv or .npz, times in model units")
+    group.add_argument("--hold", choices=["zoh", "linear"], help="between samples of the stimulus")
+    group.add_argument("--duration", type=float, metavar="T", help="in model time units")
+    group.add_argument("--step", type=float, metavar="H", help="largest step, model time units")
+    group.add_argument("--accuracy", choices=["default", "high"], default="default")
+
+
+def add_simulator(verb: argparse.ArgumentParser) -> None:
+    """Add the options on: which simulator, and for how long."""
+    verb.add_argument("--simulator", choices=list(SIMULATORS))
+    verb.add_argument("--timeout", type=float, metavar="S", help="time limit of the simulator")

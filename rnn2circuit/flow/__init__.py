@@ -1,0 +1,28 @@
+"""The stages in order, for Python users: compile, simulate, verify. Nothing else lives here."""
+
+from rnn2circuit.flow.compile import (
+    TOOL_VERSION,
+    Accuracy,
+    Compiled,
+    Level,
+    adopt_netlist,
+    compile_model,
+)
+from rnn2circuit.flow.run import Simulation, simulate
+from rnn2circuit.flow.verify import SEED, Limits, Verification, verify_compiled, verify_model
+
+__all__ = [
+    "SEED",
+    "TOOL_VERSION",
+    "Accuracy",
+    "Compiled",
+    "Level",
+    "Limits",
+    "Simulation",
+    "Verification",
+    "adopt_netlist",
+    "compile_model",
+    "simulate",
+    "verify_compiled",
+    "verify_model",
+]

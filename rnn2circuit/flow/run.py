@@ -1,0 +1,75 @@
+"""Run an emitted testbench, and read its waveforms in model units."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn2circuit.arrays import Matrix, Vector
+from rnn2circuit.flow.compile import Compiled, positive
+from rnn2circuit.simulate.interface import Deck, Simulator, Waveforms
+from rnn2circuit.simulate.registry import simulator_named
+from rnn2circuit.statemap import to_units
+
+# A simulator gets this long before it is taken to hang: a minute, and more for large networks
+# (seconds per accepted step and cubed state, thirty times what dense LU was measured to need).
+BASE_TIMEOUT = 60.0  # s
+TIMEOUT_PER_STEP = 2e-7  # s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Simulation:
+    """A simulated circuit in model units, on the simulator's own time points."""
+
+    compiled: Compiled
+    waveforms: Waveforms
+    t: Vector  # (k,), model time units
+    x: Matrix  # (k, n)
+    y: Matrix  # (k, p); p = 0 where the circuit has no output ports
+
+
+def simulate(
+    compiled: Compiled,
+    *,
+    simulator: str | Simulator | None = None,
+    timeout: float | None = None,
+) -> Simulation:
+    """Run the emitted testbench in a SPICE program.
+
+    Parameters
+    ----------
+    simulator : str or Simulator, optional
+        ``ngspice`` or ``neospice``; the first that is installed where not given.
+    timeout : float, optional
+        Time limit in s.
+
+    Raises
+    ------
+    SimulationError, SimulationTimeout
+        If the run fails or breaks an acceptance rule.
+    """
+    program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
+    main = f"{compiled.name}.tb.cir"
+    bench, ports = compiled.bench, compiled.state_map
+    deck = Deck(
+        files={f"{compiled.name}.cir": compiled.netlist, main: compiled.testbench},
+        main=main,
+        signals=tuple(f"v({port})" for port in bench.recorded),
+        t_stop=bench.transient.stop,
+    )
+    if timeout is None:
+        steps = bench.transient.stop / bench.transient.step
+        timeout = BASE_TIMEOUT + TIMEOUT_PER_STEP * steps * compiled.model.n_states**3
+    waves = program.run(deck, timeout=positive("timeout", timeout))
+    return Simulation(
+        compiled=compiled,
+        waveforms=waves,
+        t=waves.time / ports.seconds_per_unit,
+        x=to_units(ports.states, _columns(waves, [m.port for m in ports.states])),
+        y=to_units(ports.outputs, _columns(waves, [m.port for m in ports.outputs])),
+    )
+
+
+def _columns(waves: Waveforms, ports: list[str]) -> Matrix:
+    if not ports:
+        return np.zeros((len(waves.time), 0))
+    return np.column_stack([waves.signals[f"v({port})"] for port in ports])

@@ -1,0 +1,225 @@
+"""Verify emitted text: equations, waveforms, steps, and the report on them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TypeAlias
+
+from rnn2circuit.errors import (
+    SimulationError,
+    SimulationTimeout,
+)
+from rnn2circuit.flow.compile import Accuracy, Compiled, Level, compile_model
+from rnn2circuit.flow.run import Simulation, simulate
+from rnn2circuit.models import Model
+from rnn2circuit.simulate.interface import Simulator
+from rnn2circuit.simulate.registry import simulator_named
+from rnn2circuit.stimulus import Stimulus
+from rnn2circuit.synthesis.blocks import Coupling
+from rnn2circuit.synthesis.scaling import Form
+from rnn2circuit.synthesis.testbench import describe_stimulus
+from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
+from rnn2circuit.verify.equations import EXACT, check_equations
+from rnn2circuit.verify.transient import (
+    STEP,
+    WAVEFORM,
+    check_outputs,
+    check_steps,
+    check_waveforms,
+)
+
+Progress: TypeAlias = Callable[[str], None]
+
+SEED = 20230412  # of the random states of the extraction, unless another is given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a check may measure at most; the defaults and their reasons are in docs/verify.md."""
+
+    extraction: float = EXACT
+    transient: float = WAVEFORM  # parts of each state's range
+    steps: float = STEP  # parts of each state's largest rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Verification:
+    """A report and what it speaks of; `simulation` is None where no simulation was accepted."""
+
+    report: Report
+    compiled: Compiled
+    simulation: Simulation | None
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.report.verdict
+
+    @property
+    def passed(self) -> bool:
+        return self.report.passed
+
+
+def verify_model(
+    model: Model,
+    *,
+    name: str = "network",
+    form: Form = "rc",
+    coupling: Coupling = "vccs",
+    level: Level = "ideal",
+    seconds_per_unit: float | None = None,
+    volts_per_unit: float | None = None,
+    amperes_per_unit: float | None = None,
+    impedance: float | None = None,
+    stimulus: Stimulus | None = None,
+    duration: float | None = None,
+    step: float | None = None,
+    accuracy: Accuracy = "default",
+    simulator: str | Simulator | None = None,
+    timeout: float | None = None,
+    limits: Limits | None = None,
+    seed: int = SEED,
+    progress: Progress | None = None,
+) -> Verification:
+    """Compile a model, and check the emitted text against it; see `verify_compiled`.
+
+    Takes the options of `compile_model` and of `verify_compiled`.
+    """
+    _tell(progress, "compiling")
+    compiled = compile_model(
+        model,
+        name=name,
+        form=form,
+        coupling=coupling,
+        level=level,
+        seconds_per_unit=seconds_per_unit,
+        volts_per_unit=volts_per_unit,
+        amperes_per_unit=amperes_per_unit,
+        impedance=impedance,
+        stimulus=stimulus,
+        duration=duration,
+        step=step,
+        accuracy=accuracy,
+    )
+    return verify_compiled(
+        compiled, simulator=simulator, timeout=timeout, limits=limits, seed=seed, progress=progress
+    )
+
+
+def verify_compiled(
+    compiled: Compiled,
+    *,
+    simulator: str | Simulator | None = None,
+    timeout: float | None = None,
+    limits: Limits | None = None,
+    seed: int = SEED,
+    progress: Progress | None = None,
+) -> Verification:
+    """Check emitted text against its model.
+
+    The netlist's equations by extraction; then, simulated, its waveforms against the reference
+    and each step against the model's step equation. A simulation that fails is a check with
+    verdict ERROR or TIMEOUT, never a pass.
+
+    Raises
+    ------
+    SimulationError
+        If no simulator of that name is installed.
+    """
+    limits = Limits() if limits is None else limits
+    program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
+    _tell(progress, "reading the netlist back")
+    checks = list(
+        check_equations(
+            compiled.netlist, compiled.record, compiled.model, seed=seed, limit=limits.extraction
+        )
+    )
+    _tell(progress, f"simulating with {program.name}")
+    simulation = None
+    warnings: tuple[str, ...] = ()
+    try:
+        simulation = simulate(compiled, simulator=program, timeout=timeout)
+    except SimulationError as error:
+        checks.append(_failed_run(error, limits.transient))
+    else:
+        _tell(progress, "comparing with the ODE")
+        checks += _compare_run(simulation, limits)
+        warnings = simulation.waveforms.warnings
+    report = Report(
+        provenance=_provenance(compiled, program, simulation, limits, seed),
+        checks=tuple(checks),
+        notes=(*_notes(compiled), *warnings),
+    )
+    return Verification(report=report, compiled=compiled, simulation=simulation)
+
+
+def _compare_run(simulation: Simulation, limits: Limits) -> list[Check]:
+    compiled, t, x = simulation.compiled, simulation.t, simulation.x
+    reference = compiled.reference
+    checks = [check_waveforms(t, x, reference, limit=limits.transient)]
+    if compiled.state_map.outputs:
+        checks.append(check_outputs(t, simulation.y, reference, limit=limits.transient))
+    checks.append(check_steps(t, x, compiled.model, reference, limit=limits.steps))
+    return checks
+
+
+def _failed_run(error: SimulationError, limit: float) -> Check:
+    verdict = Verdict.TIMEOUT if isinstance(error, SimulationTimeout) else Verdict.ERROR
+    return Check(
+        id="transient.states",
+        title="simulated states against the ODE, parts of range",
+        verdict=verdict,
+        limit=limit,
+        detail=str(error),
+    )
+
+
+def _notes(compiled: Compiled) -> tuple[str, ...]:
+    if float(compiled.reference.range.max()) == 0.0:
+        still = (
+            "no state moves under this stimulus, so the waveforms prove little; the extraction "
+            "does not depend on it"
+        )
+        return (*compiled.notes, still)
+    return compiled.notes
+
+
+def _provenance(
+    compiled: Compiled,
+    program: Simulator,
+    simulation: Simulation | None,
+    limits: Limits,
+    seed: int,
+) -> Provenance:
+    record = compiled.record
+    seconds = record.state_map.seconds_per_unit
+    options = {
+        "level": record.level,
+        "form": record.form,
+        "coupling": record.coupling,
+        "accuracy": compiled.accuracy,
+        "duration": repr(compiled.duration),
+        "step": repr(compiled.bench.transient.step / seconds),
+        "stimulus": describe_stimulus(compiled.stimulus),
+        "seed": str(seed),
+    }
+    options |= {
+        "seconds_per_unit": repr(seconds),
+        "volts_per_unit": repr(record.state_map.states[0].volts_per_unit),
+    }
+    options |= {f"limit_{f.name}": repr(getattr(limits, f.name)) for f in fields(limits)}
+    return Provenance(
+        subject=compiled.name,
+        family=record.family,
+        n_states=compiled.model.n_states,
+        n_inputs=compiled.model.n_inputs,
+        weights_sha256=record.weights_sha256,
+        netlist_sha256=record.netlist_sha256,
+        tool_version=record.tool_version,
+        simulator=program.name,
+        simulator_version=program.version() if simulation is None else simulation.waveforms.version,
+        options=tuple(sorted(options.items())),
+    )
+
+
+def _tell(progress: Progress | None, text: str) -> None:
+    if progress is not None:
+        progress(text)
