@@ -23,8 +23,10 @@ from rnn2circuit.flow import (
 )
 from rnn2circuit.models import Ctrnn, Hopfield, Linear
 from rnn2circuit.simulate.interface import Waveforms
+from rnn2circuit.simulate.ngspice import Ngspice
 from rnn2circuit.stimulus import PwlStimulus, SineStimulus, hold_samples
 from rnn2circuit.verify.checks import Verdict
+from rnn2circuit.verify.evaluated import EVALUATED, check_evaluated
 
 DEFAULT = 1e-4  # worst state at default accuracy, parts of range: five times the step's target
 HIGH = 1e-6  # the same at --accuracy high
@@ -121,7 +123,7 @@ def test_an_oscillator_and_an_unstable_model_are_verified_too():
 def test_a_network_at_rest_is_verified_and_the_report_says_what_that_is_worth():
     result = verify_model(Linear(a=-np.eye(2)))
     assert result.passed
-    assert "no state moves" in result.report.notes[0]
+    assert "no state moves" in result.report.notes[-1]
 
 
 class Canned:
@@ -279,3 +281,65 @@ def test_the_default_stimulus_moves_every_input_at_its_own_frequency():
     assert len(set(cycles)) == 4
     assert cycles.min() > 1
     assert cycles.max() < 4
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_simulator_evaluates_the_models_right_hand_side(family):
+    worst = 0.0
+    for seed in range(4):
+        form, coupling = ("rc", "rl")[seed % 2], ("vccs", "gyrator")[seed // 2]
+        model = random_model(family, 3 + seed, 2, seed=seed)
+        compiled = compile_model(model, form=form, coupling=coupling, volts_per_unit=0.7)
+        check = evaluated(compiled, Ngspice())
+        assert check.verdict is Verdict.PASS, check
+        worst = max(worst, check.value)
+    print(f"{family}: simulator's right-hand side off by {worst:.1e}")
+    assert worst <= EVALUATED
+
+
+def evaluated(compiled, simulator, text=None):
+    return check_evaluated(
+        compiled.netlist if text is None else text,
+        compiled.record,
+        compiled.model,
+        simulator,
+        seed=1,
+        timeout=30,
+    )
+
+
+@pytest.mark.spice
+def test_a_wrong_weight_shows_in_the_simulators_right_hand_side():
+    compiled = compile_model(plain_model())
+    line = next(x for x in compiled.netlist.splitlines() if x.startswith("g_w_1_2 "))
+    wrong = line.rsplit(" ", 1)[0] + " " + repr(1.001 * float(line.rsplit(" ", 1)[1]))
+    check = evaluated(compiled, Ngspice(), compiled.netlist.replace(line, wrong))
+    assert check.verdict is Verdict.FAIL
+    assert check.detail.startswith("d x1/dt")
+
+
+class Measuring(Canned):
+    def measure(self, deck, *, timeout):
+        return self.edit(deck)
+
+
+def test_an_operating_point_that_fails_is_no_pass():
+    def crash(deck):
+        raise SimulationError("singular")
+
+    def hang(deck):
+        raise SimulationTimeout("stopped")
+
+    compiled = compile_model(plain_model())
+    assert evaluated(compiled, Measuring(crash)).verdict is Verdict.ERROR
+    assert evaluated(compiled, Measuring(hang)).verdict is Verdict.TIMEOUT
+    text = compiled.netlist.replace("tanh(", "cosh(")
+    assert evaluated(compiled, Measuring(crash), text).verdict is Verdict.UNVERIFIABLE
+
+
+def test_the_report_says_where_the_simulator_was_not_asked():
+    compiled = compile_model(plain_model())
+    result = verify_compiled(compiled, simulator=canned_run(compiled))
+    assert "simulator.f was not checked" in result.report.notes[0]
+    assert "simulator.f" not in [c.id for c in result.report.checks]

@@ -144,6 +144,19 @@ def test_a_result_that_breaks_a_rule_is_an_error(body, message, tmp_path):
         fake(tmp_path, body).run(deck(), timeout=30)
 
 
+@pytest.mark.parametrize(
+    ("columns", "row", "message"),
+    [
+        (("v(x1)",), [float("inf")], "a value that is not finite"),
+        (("v(x2)",), [1.0], r"no vector 'v\(x1\)'"),
+    ],
+)
+def test_an_operating_point_that_breaks_a_rule_is_an_error(columns, row, message, tmp_path):
+    content = raw(points=1, columns=columns, rows=[row], plot="Operating Point")
+    with pytest.raises(SimulationError, match=message):
+        fake(tmp_path, writes(content)).measure(deck(), timeout=30)
+
+
 def test_a_good_result_passes_with_its_remarks(tmp_path):
     rows = [[0, 0], [0.005, 0.4], [0.005, 0.5], [0.01, 1.0]]
     simulator = fake(tmp_path, writes(raw(points=4, rows=rows), "print('something new to us')"))

@@ -57,8 +57,7 @@ def simulate(
         t_stop=bench.transient.stop,
     )
     if timeout is None:
-        steps = bench.transient.stop / bench.transient.step
-        timeout = BASE_TIMEOUT + TIMEOUT_PER_STEP * steps * compiled.model.n_states**3
+        timeout = default_timeout(compiled)
     waves = program.run(deck, timeout=positive("timeout", timeout))
     return Simulation(
         compiled=compiled,
@@ -67,6 +66,13 @@ def simulate(
         x=to_units(ports.states, _columns(waves, [m.port for m in ports.states])),
         y=to_units(ports.outputs, _columns(waves, [m.port for m in ports.outputs])),
     )
+
+
+def default_timeout(compiled: Compiled) -> float:
+    """Seconds after which a simulator is taken to hang."""
+    transient = compiled.bench.transient
+    steps = transient.stop / transient.step
+    return BASE_TIMEOUT + TIMEOUT_PER_STEP * steps * compiled.model.n_states**3
 
 
 def _columns(waves: Waveforms, ports: list[str]) -> Matrix:

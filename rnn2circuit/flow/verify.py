@@ -9,9 +9,9 @@ from rnn2circuit.errors import (
     SimulationTimeout,
 )
 from rnn2circuit.flow.compile import Accuracy, Compiled, Level, compile_model
-from rnn2circuit.flow.run import Simulation, simulate
+from rnn2circuit.flow.run import Simulation, default_timeout, simulate
 from rnn2circuit.models import Model
-from rnn2circuit.simulate.interface import Simulator
+from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.stimulus import Stimulus
 from rnn2circuit.synthesis.blocks import Coupling
@@ -19,6 +19,7 @@ from rnn2circuit.synthesis.scaling import Form
 from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations
+from rnn2circuit.verify.evaluated import check_evaluated
 from rnn2circuit.verify.transient import (
     STEP,
     WAVEFORM,
@@ -132,6 +133,20 @@ def verify_compiled(
             compiled.netlist, compiled.record, compiled.model, seed=seed, limit=limits.extraction
         )
     )
+    evaluated = isinstance(program, OperatingPointSimulator)
+    if evaluated:
+        _tell(progress, f"evaluating the right-hand side with {program.name}")
+        checks.append(
+            check_evaluated(
+                compiled.netlist,
+                compiled.record,
+                compiled.model,
+                program,
+                seed=seed,
+                timeout=default_timeout(compiled) if timeout is None else timeout,
+                limit=limits.extraction,
+            )
+        )
     _tell(progress, f"simulating with {program.name}")
     simulation = None
     warnings: tuple[str, ...] = ()
@@ -146,7 +161,7 @@ def verify_compiled(
     report = Report(
         provenance=_provenance(compiled, program, simulation, limits, seed),
         checks=tuple(checks),
-        notes=(*_notes(compiled), *warnings),
+        notes=(*_notes(compiled, program, evaluated=evaluated), *warnings),
     )
     return Verification(report=report, compiled=compiled, simulation=simulation)
 
@@ -172,14 +187,16 @@ def _failed_run(error: SimulationError, limit: float) -> Check:
     )
 
 
-def _notes(compiled: Compiled) -> tuple[str, ...]:
+def _notes(compiled: Compiled, program: Simulator, *, evaluated: bool) -> tuple[str, ...]:
+    notes = list(compiled.notes)
+    if not evaluated:
+        notes.append(f"{program.name} gives no operating points, so simulator.f was not checked")
     if float(compiled.reference.range.max()) == 0.0:
-        still = (
+        notes.append(
             "no state moves under this stimulus, so the waveforms prove little; the extraction "
             "does not depend on it"
         )
-        return (*compiled.notes, still)
-    return compiled.notes
+    return tuple(notes)
 
 
 def _provenance(

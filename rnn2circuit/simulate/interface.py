@@ -83,3 +83,18 @@ class Simulator(Protocol):
             If it does not end within `timeout` seconds.
         """
         ...
+
+
+@runtime_checkable
+class OperatingPointSimulator(Simulator, Protocol):
+    """A simulator that can also be asked for an operating point."""
+
+    def measure(self, deck: Deck, *, timeout: float) -> Mapping[str, float]:
+        """Voltages and currents of a deck whose analysis is ``.op``, by vector name.
+
+        Raises
+        ------
+        SimulationError, SimulationTimeout
+            As `run`.
+        """
+        ...

@@ -4,11 +4,13 @@ Batch mode without control blocks is the only mode whose exit code is worth read
 necessary and not sufficient. See `acceptance`.
 """
 
+import math
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from rnn2circuit.errors import SimulationError
 from rnn2circuit.simulate.acceptance import check_data, check_log, tail
@@ -19,10 +21,10 @@ from rnn2circuit.simulate.process import (
     scrubbed_environment,
     write_new,
 )
-from rnn2circuit.simulate.rawfile import read_raw
+from rnn2circuit.simulate.rawfile import Plot, read_raw
 
 RAW = "out.raw"
-PLOT = "Transient Analysis"
+Remarks: TypeAlias = tuple[str, ...]  # lines of the log that no rule explains
 VERSION_TIMEOUT = 20.0  # s
 
 
@@ -68,7 +70,35 @@ class Ngspice:
         return found[1].decode("ascii", errors="replace")
 
     def run(self, deck: Deck, *, timeout: float) -> Waveforms:
-        path, version = self._path(), self.version()
+        plot, log, warnings = self._execute(deck, timeout, "Transient Analysis")
+        columns = dict(zip(plot.variables, plot.data.T, strict=True))
+        time, signals = check_data(
+            columns["time"], columns, wanted=deck.signals, t_stop=deck.t_stop, log=log
+        )
+        return Waveforms(
+            time=time,
+            signals=signals,
+            simulator=self.name,
+            version=self.version(),
+            log=log,
+            warnings=warnings,
+        )
+
+    def measure(self, deck: Deck, *, timeout: float) -> Mapping[str, float]:
+        plot, log, _ = self._execute(deck, timeout, "Operating Point")
+        values = dict(zip(plot.variables, plot.data[-1].tolist(), strict=True))
+        missing = [name for name in deck.signals if name not in values]
+        if missing:
+            raise SimulationError(
+                f"the simulator returned no vector {missing[0]!r} ({len(missing)} missing)", log=log
+            )
+        if not all(math.isfinite(values[name]) for name in deck.signals):
+            raise SimulationError("the operating point holds a value that is not finite", log=log)
+        return {name: values[name] for name in deck.signals}
+
+    def _execute(self, deck: Deck, timeout: float, plot_name: str) -> tuple[Plot, str, Remarks]:
+        """Run a deck in a private directory and accept its log, exit code and raw file."""
+        path = self._path()
         with private_directory() as directory:
             write_new(directory, deck.files)
             write_new(directory, {"spinit": "* no initialization\n"})
@@ -89,20 +119,9 @@ class Ngspice:
         if content is None:
             raise SimulationError(f"ngspice wrote no result:\n  {tail(done.log)}", log=done.log)
         plot = read_raw(content)
-        if plot.name != PLOT:
-            raise SimulationError(f"expected a plot {PLOT!r}, got {plot.name!r}", log=done.log)
-        columns = dict(zip(plot.variables, plot.data.T, strict=True))
-        time, signals = check_data(
-            columns["time"], columns, wanted=deck.signals, t_stop=deck.t_stop, log=done.log
-        )
-        return Waveforms(
-            time=time,
-            signals=signals,
-            simulator=self.name,
-            version=version,
-            log=done.log,
-            warnings=warnings,
-        )
+        if plot.name != plot_name:
+            raise SimulationError(f"expected a plot {plot_name!r}, got {plot.name!r}", log=done.log)
+        return plot, done.log, warnings
 
     def _path(self) -> str:
         path = shutil.which(self.executable)

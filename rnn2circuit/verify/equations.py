@@ -129,7 +129,8 @@ def _compare(
     unit = scales(ports.states)
     found = rates.dv_dt / unit * seconds
     wanted = model.rhs(x, u)
-    checks = [_check_rates(found, wanted, limit)]
+    title = "right-hand side read from the netlist"
+    checks = [compare_rates("extraction.f", title, found, wanted, limit)]
     state_jacobian = [j * (unit / unit[:, None]) * seconds for j in rates.df_dv]
     input_jacobian = [j * (scales(ports.inputs) / unit[:, None]) * seconds for j in rates.df_du]
     checks.append(
@@ -165,15 +166,16 @@ def sample_points(
     return x, u
 
 
-def _check_rates(found: Matrix, wanted: Matrix, limit: float) -> Check:
+def compare_rates(id: str, title: str, found: Matrix, wanted: Matrix, limit: float) -> Check:
+    """Largest deviation of any state's rate at K points, in parts of that state's largest rate."""
     scale = np.abs(wanted).max(axis=0)
     scale = np.maximum(scale, max(SMALLEST_RATE * float(scale.max()), np.finfo(float).tiny))
     error = np.abs(found - wanted).max(axis=0) / scale
     worst = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
     k = int(np.argmax(np.abs(found - wanted)[:, worst]))
     return measured(
-        "extraction.f",
-        "right-hand side read from the netlist",
+        id,
+        title,
         float(error[worst]),
         limit,
         detail=f"d x{worst + 1}/dt: netlist {found[k, worst]:.10g}, model {wanted[k, worst]:.10g}",

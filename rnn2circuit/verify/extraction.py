@@ -127,6 +127,7 @@ class ExtractedSystem:
         outputs: Sequence[str],
     ) -> None:
         self.element_counts = netlist.counts()
+        self.storage_elements = (*(r[:4] for r in netlist.c), *(r[:4] for r in netlist.l))
         self._initial = netlist.initial
         self._state_ports = tuple(states)
         self._ports = np.array([netlist.nodes[s] for s in states], dtype=np.int64)
@@ -160,7 +161,7 @@ class ExtractedSystem:
             If the algebraic system cannot be solved at a point, or the ports do not show the
             circuit's states linearly.
         """
-        w = _divided(v - self._offset, self._shown.T)
+        w = self.storage_values(v)
         z = self._solve(w, u)
         shown = z[self._ports].T
         scale = np.abs(v).max(initial=0.0) + np.abs(self._offset).max(initial=0.0)
@@ -179,6 +180,17 @@ class ExtractedSystem:
             df_dv=tuple(state_jacobian),
             df_du=tuple(input_jacobian),
         )
+
+    def storage_values(self, v: Matrix) -> Matrix:
+        """Capacitor voltages and inductor currents at port voltages v (K, n), shape (K, n).
+
+        In the order of `storage_elements`.
+        """
+        return _divided(v - self._offset, self._shown.T)
+
+    def port_rates(self, rates: Matrix) -> Matrix:
+        """``dv/dt`` of the state ports from the rates of the storage elements, both (K, n)."""
+        return rates @ self._shown.T
 
     def initial_state(self) -> InitialState:
         """What the netlist says about t = 0, by elements and by cards."""
