@@ -273,6 +273,7 @@ REFUSALS = [
     (sub(BODY + "v1 x1 0 1\n"), "singular.*involved"),
     (sub(BODY + "i1 0 z1 1\nc2 z1 z2 1\n"), "states|singular"),
     (sub(BODY + "b1 z1 0 v=ln(v(x1)-99)\n"), "b1: its expression is not finite"),
+    (sub(BODY + "b1 z1 0 v=sqrt(v(x1)-0.01)\nr2 z1 0 1.0\n"), "b1|derivative of some"),
     (sub("r1 x1 0 1.0\nc1 z1 0 1e-9\nr2 z1 0 1.0\n"), "do not show all states"),
     (sub("c1 z1 0 1e-9\nr1 z1 0 1.0\nb1 x1 0 v=v(z1)*v(z1)+v(z1)\n"), "linearly"),
 ]

@@ -221,14 +221,14 @@ class SigmoidStages:
     meaning: str
     out: Indices
     control: Indices
-    activation: str  # tanh, logistic, relu or softplus
+    activation: str  # tanh, logistic, relu, softplus or sqrt
 
     def __post_init__(self) -> None:
         _check(self, nets=("out", "control"), values=())
-        if self.activation not in ("tanh", "logistic", "relu", "softplus"):
+        if self.activation not in ("tanh", "logistic", "relu", "softplus", "sqrt"):
             raise CircuitError(
                 f"stage {self.stem!r}: no amplifier has the characteristic {self.activation!r}; "
-                "known are tanh, logistic, relu and softplus"
+                "known are tanh, logistic, relu, softplus and sqrt"
             )
 
 

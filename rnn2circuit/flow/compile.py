@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
@@ -14,15 +14,15 @@ from rnn2circuit.errors import (
     UsageError,
 )
 from rnn2circuit.models import Model
-from rnn2circuit.models.base import weights_sha256
+from rnn2circuit.models.base import AbstractModel, weights_sha256
 from rnn2circuit.models.reference import ReferenceSolution, solve
 from rnn2circuit.models.timing import default_duration, largest_step
 from rnn2circuit.report.files import write_all
 from rnn2circuit.statemap import NetlistMap, StateMap, map_to_json
 from rnn2circuit.stimulus import Stimulus, default_stimulus
 from rnn2circuit.synthesis.blocks import COUPLINGS, Coupling
-from rnn2circuit.synthesis.realize import Realization, realize
-from rnn2circuit.synthesis.scaling import FORMS, Form, choose_scaling
+from rnn2circuit.synthesis.realize import Realization, Realizer, realize
+from rnn2circuit.synthesis.scaling import FORMS, Form, Scaling, choose_scaling, scale_to
 from rnn2circuit.synthesis.testbench import describe_stimulus, make_testbench
 from rnn2circuit.verify.equations import sha256_text
 from rnn2circuit.writers.ngspice import write_subcircuit, write_testbench
@@ -32,6 +32,7 @@ Level: TypeAlias = Literal["ideal"]
 
 
 TOOL_VERSION = version("rnn2circuit")
+_FAMILY = re.compile(r"[a-z][a-z0-9_]{0,40}")  # it becomes part of the subcircuit's name
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -54,7 +55,7 @@ class Compiled:
     """
 
     name: str
-    model: Model
+    model: AbstractModel
     record: NetlistMap
     bench: Testbench
     netlist: str
@@ -94,7 +95,7 @@ class Compiled:
 
 
 def compile_model(
-    model: Model,
+    model: AbstractModel,
     *,
     name: str = "network",
     form: Form = "rc",
@@ -108,6 +109,7 @@ def compile_model(
     duration: float | None = None,
     step: float | None = None,
     accuracy: Accuracy = "default",
+    realizer: Realizer | None = None,
 ) -> Compiled:
     """Compile a model to a netlist with testbench and map.
 
@@ -125,6 +127,8 @@ def compile_model(
         Length of the run in model time units; the stimulus' own, or ten characteristic times.
     step : float, optional
         Largest time step in model time units; chosen from the reference for `accuracy`.
+    realizer : callable, optional
+        Turns a family that is not part of the package into elements; see docs/own_family.md.
 
     Raises
     ------
@@ -140,15 +144,17 @@ def compile_model(
     _check_options(name, form=form, coupling=coupling, level=level, accuracy=accuracy)
     if form == "rc" and amperes_per_unit is not None:
         raise UsageError("amperes_per_unit belongs to form 'rl'; in form 'rc' states are voltages")
-    scaling = choose_scaling(
-        model,
-        form=form,
-        seconds_per_unit=seconds_per_unit,
-        volts_per_unit=volts_per_unit,
-        amperes_per_unit=amperes_per_unit,
-        impedance=impedance,
-    )
-    realization = realize(model, form=form, coupling=coupling, scaling=scaling)
+    if not _FAMILY.fullmatch(model.family):
+        raise UsageError(f"family name {model.family!r} must be lower-case letters and digits")
+    given = {
+        "form": form,
+        "seconds_per_unit": seconds_per_unit,
+        "volts_per_unit": volts_per_unit,
+        "amperes_per_unit": amperes_per_unit,
+        "impedance": impedance,
+    }
+    scaling = _scaling(model, given)
+    realization = realize(model, form=form, coupling=coupling, scaling=scaling, realizer=realizer)
     subckt = f"{model.family}_{model.n_states}"
     weights = weights_sha256(model)
     netlist = write_subcircuit(
@@ -183,7 +189,7 @@ def compile_model(
 def adopt_netlist(
     netlist: str,
     record: NetlistMap,
-    model: Model,
+    model: AbstractModel,
     *,
     name: str = "network",
     stimulus: Stimulus | None = None,
@@ -217,7 +223,7 @@ def adopt_netlist(
 def _with_testbench(
     netlist: str,
     record: NetlistMap,
-    model: Model,
+    model: AbstractModel,
     name: str,
     stimulus: Stimulus | None,
     *,
@@ -242,6 +248,14 @@ def _with_testbench(
         accuracy=accuracy,
         reference=reference,
     )
+
+
+def _scaling(model: AbstractModel, given: dict[str, Any]) -> Scaling:
+    """Automatic scaling; a family that is not part of the package counts in its own units."""
+    if isinstance(model, get_args(Model)):
+        return choose_scaling(cast(Model, model), **given)
+    swing = max(1.0, float(np.max(np.abs(model.initial_state))))
+    return scale_to(np.ones(model.n_states), swing, **given)
 
 
 def _check_options(name: str, *, form: str, coupling: str, level: str, accuracy: str) -> None:
@@ -269,7 +283,7 @@ def positive(what: str, value: float) -> float:
 
 
 def _drive(
-    model: Model, stimulus: Stimulus | None, duration: float | None
+    model: AbstractModel, stimulus: Stimulus | None, duration: float | None
 ) -> tuple[Stimulus, float]:
     """The stimulus and how long it runs."""
     if duration is None:

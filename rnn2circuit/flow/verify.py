@@ -10,11 +10,12 @@ from rnn2circuit.errors import (
 )
 from rnn2circuit.flow.compile import Accuracy, Compiled, Level, compile_model
 from rnn2circuit.flow.run import Simulation, default_timeout, simulate
-from rnn2circuit.models import Model
+from rnn2circuit.models.base import AbstractModel
 from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.stimulus import Stimulus
 from rnn2circuit.synthesis.blocks import Coupling
+from rnn2circuit.synthesis.realize import Realizer
 from rnn2circuit.synthesis.scaling import Form
 from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
@@ -60,7 +61,7 @@ class Verification:
 
 
 def verify_model(
-    model: Model,
+    model: AbstractModel,
     *,
     name: str = "network",
     form: Form = "rc",
@@ -74,6 +75,7 @@ def verify_model(
     duration: float | None = None,
     step: float | None = None,
     accuracy: Accuracy = "default",
+    realizer: Realizer | None = None,
     simulator: str | Simulator | None = None,
     timeout: float | None = None,
     limits: Limits | None = None,
@@ -99,6 +101,7 @@ def verify_model(
         duration=duration,
         step=step,
         accuracy=accuracy,
+        realizer=realizer,
     )
     return verify_compiled(
         compiled, simulator=simulator, timeout=timeout, limits=limits, seed=seed, progress=progress

@@ -1,12 +1,16 @@
 """Realization: the ideal circuit of a model, and the map back to its states."""
 
 from dataclasses import dataclass
+from typing import Any, Protocol, cast, get_args
 
 import numpy as np
 
 from rnn2circuit.arrays import Indices
 from rnn2circuit.circuit.circuit import Circuit, CircuitBuilder
+from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.models import (
+    FAMILIES,
+    AbstractModel,
     Ctrnn,
     Energy,
     GruOde,
@@ -31,6 +35,24 @@ from rnn2circuit.synthesis.saturated import realize_saturated
 from rnn2circuit.synthesis.scaling import Form, Scaling
 
 
+class Realizer(Protocol):
+    """What turns the equation of a family into elements: all of `synthesis` has this shape.
+
+    A family of one's own is a model class and one such function, handed to `compile_model`.
+    """
+
+    def __call__(
+        self,
+        b: CircuitBuilder,
+        model: Any,
+        *,
+        form: Form,
+        coupling: Coupling,
+        scaling: Scaling,
+        inputs: Indices,
+    ) -> Relaxation: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Realization:
     """A circuit and what its ports mean."""
@@ -41,7 +63,14 @@ class Realization:
     form: Form
 
 
-def realize(model: Model, *, form: Form, coupling: Coupling, scaling: Scaling) -> Realization:
+def realize(
+    model: AbstractModel,
+    *,
+    form: Form,
+    coupling: Coupling,
+    scaling: Scaling,
+    realizer: Realizer | None = None,
+) -> Realization:
     """Build the ideal circuit of `model`.
 
     Parameters
@@ -54,15 +83,21 @@ def realize(model: Model, *, form: Form, coupling: Coupling, scaling: Scaling) -
         the coupling matrix as resistors (of an LTC, the gap junctions) and its skew part as
         gyrators.
 
+    realizer : callable, optional
+        Of a family that is not part of the package.
+
     Raises
     ------
+    NotRealizableError
+        If the family is not part of the package and no realizer is given.
     CircuitError
         If a component value does not fit a float64.
     """
     model = model.without_input_map()
     b = CircuitBuilder()
     inputs = b.nets("u", model.n_inputs)
-    states = _realize_family(b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs)
+    make = _realize_known if realizer is None else realizer
+    states = make(b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs)
     outputs = _readout(b, model, states.shown, inputs, scaling)
     circuit = b.build(ports=[*inputs, *states.shown, *outputs])
     return Realization(
@@ -76,6 +111,24 @@ def realize(model: Model, *, form: Form, coupling: Coupling, scaling: Scaling) -
         scaling=scaling,
         form=form,
     )
+
+
+def _realize_known(
+    b: CircuitBuilder,
+    model: AbstractModel,
+    *,
+    form: Form,
+    coupling: Coupling,
+    scaling: Scaling,
+    inputs: Indices,
+) -> Relaxation:
+    if not isinstance(model, get_args(Model)):
+        raise NotRealizableError(
+            f"family {model.family!r} is not one of {', '.join(FAMILIES)}; hand compile_model a "
+            "realizer for it"
+        )
+    known = cast(Model, model)
+    return _realize_family(b, known, form=form, coupling=coupling, scaling=scaling, inputs=inputs)
 
 
 def _realize_family(
@@ -123,7 +176,7 @@ def _realize_family(
 
 
 def _readout(
-    b: CircuitBuilder, model: Model, shown: Indices, inputs: Indices, scaling: Scaling
+    b: CircuitBuilder, model: AbstractModel, shown: Indices, inputs: Indices, scaling: Scaling
 ) -> Indices:
     """Output nets ``y = w_out x + b_out + d u``, or none where the outputs are all states."""
     if model.w_out is None and model.b_out is None and model.feedthrough is None:

@@ -83,10 +83,38 @@ def choose_scaling(
     NotRealizableError
         If a given number is not positive and finite.
     """
+    return scale_to(
+        time_weights(model),
+        expected_swing(model),
+        form=form,
+        seconds_per_unit=seconds_per_unit,
+        volts_per_unit=volts_per_unit,
+        amperes_per_unit=amperes_per_unit,
+        impedance=impedance,
+    )
+
+
+def scale_to(
+    weights: Vector,
+    swing: float,
+    *,
+    form: Form,
+    seconds_per_unit: float | None = None,
+    volts_per_unit: float | None = None,
+    amperes_per_unit: float | None = None,
+    impedance: float | None = None,
+) -> Scaling:
+    """As `choose_scaling`, for given weights k_i and an expected largest state.
+
+    Raises
+    ------
+    NotRealizableError
+        If a given number is not positive and finite.
+    """
     level = TARGET_IMPEDANCE[form] if impedance is None else _positive("impedance", impedance)
-    mean_log_time = float(np.mean(np.log10(time_weights(model))))
+    mean_log_time = float(np.mean(np.log10(weights)))
     seconds = 10.0 ** round(math.log10(TARGET_TIME_CONSTANT[form]) - mean_log_time)
-    volts = 10.0 ** -max(0, math.ceil(math.log10(expected_swing(model) / LARGEST_SWING)))
+    volts = 10.0 ** -max(0, math.ceil(math.log10(swing / LARGEST_SWING)))
     volts = volts if volts_per_unit is None else volts_per_unit
     return Scaling(
         seconds_per_unit=seconds if seconds_per_unit is None else seconds_per_unit,

@@ -36,6 +36,7 @@ CHAIN = 12  # feed-forward depth of nonlinear sources up to which substitution s
 NEWTON = 60  # iterations of the fallback
 HALVINGS = 12  # of a step that overshoots
 CLOSE = 1e-8  # relative step after which Newton needs one more
+GENERIC = 1e-2  # V and A at which the port relation is read
 SENSING = 1e-9  # relative change of the port relation between states: it must be constant
 LARGEST_SVD = 600  # unknowns up to which the culprits of a singular system are looked for
 
@@ -224,15 +225,19 @@ class ExtractedSystem:
     def _port_relation(self) -> tuple[Vector, Matrix]:
         """Offset and matrix of ``v(ports) = offset + shown @ w``, which must not depend on u."""
         n = len(self._ports)
-        rest = self._solve(np.zeros((1, n)), np.zeros((1, self._n_inputs)))
-        by_w, by_u = self._sensitivities(rest[:, 0])
+        # At some generic state: at zero a square root has no slope.
+        w = GENERIC * (1.0 + np.arange(n) / max(n, 1))
+        at = self._solve(w[None, :], np.zeros((1, self._n_inputs)))
+        by_w, by_u = self._sensitivities(at[:, 0])
         shown, leak = by_w[self._ports], by_u[self._ports]
         scale = float(np.abs(shown).max(initial=0.0))
         if leak.size and float(np.abs(leak).max()) > SENSING:
             raise UnverifiableError("a state port depends on an input directly")
         if scale == 0.0 or np.linalg.matrix_rank(shown) < n:
             raise UnverifiableError("the state ports do not show all states of the circuit")
-        return rest[self._ports, 0], shown
+        offset = at[self._ports, 0] - shown @ w
+        noise = np.abs(offset) <= SENSING * (np.abs(shown) @ w)
+        return np.where(noise, 0.0, offset), shown
 
     def _solve(self, w: Matrix, u: Matrix) -> Matrix:
         """All unknowns at K points, shape (unknowns, K)."""
@@ -295,7 +300,8 @@ class ExtractedSystem:
                 for end in (0, 1):
                     rows.append(group.rows[:, end])
                     columns.append(group.operands[:, k])
-                    entries.append(-group.signs[:, end] * partial[:, 0])
+                    with np.errstate(invalid="ignore"):  # 0 * inf: an end at ground
+                        entries.append(-group.signs[:, end] * partial[:, 0])
         if not rows:
             return self._a
         r, c, x = np.concatenate(rows), np.concatenate(columns), np.concatenate(entries)
@@ -336,6 +342,8 @@ def _divided(a: Matrix, b: Matrix) -> Matrix:
 
 
 def _factor(a: Sparse, labels: Sequence[str]) -> Factors:
+    if not np.all(np.isfinite(a.data)):
+        raise UnverifiableError("a derivative of some expression is not finite at a test state")
     try:
         return splu(a)
     except RuntimeError:

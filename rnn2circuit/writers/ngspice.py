@@ -45,6 +45,7 @@ CHARACTERISTICS = {
     "logistic": "0.5+0.5*tanh(0.5*v({0}))",
     "relu": "uramp(v({0}))",
     "softplus": "0.5*(v({0})+abs(v({0})))+ln(1+exp(-abs(v({0}))))",
+    "sqrt": "sqrt(abs(v({0})))",
 }
 
 PWL_POINTS_PER_LINE = 8  # keeps lines short enough to read
