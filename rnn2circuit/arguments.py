@@ -4,7 +4,7 @@ import argparse
 
 from rnn2circuit.flow import SEED, Limits
 from rnn2circuit.simulate.registry import SIMULATORS
-from rnn2circuit.synthesis.blocks import COUPLINGS
+from rnn2circuit.synthesis.nport import COUPLINGS
 from rnn2circuit.synthesis.scaling import FORMS
 
 

@@ -253,7 +253,7 @@ def an_ltc(**changes):
             lambda: saturated(Lrc, elastance="symmetric", k_elast=-ONE),
             "k_elast must be zero or positive",
         ),
-        (lambda: GruOde(w_f=EYE, w_r=EYE, w_u=EYE, w_f_in=COLUMN), "three input matrices"),
+        (lambda: GruOde(w_f=EYE, w_r=EYE, w_u=EYE, w_f_in=COLUMN), "w_r_in, w_u_in missing"),
         (lambda: GruOde(w_f=EYE, w_r=EYE, w_u=EYE, reset="never"), "reset must be before or"),
         (lambda: GruOde(w_f=EYE, w_r=EYE, w_u=EYE, b_hu=ONE), "b_hu belongs to reset 'after'"),
         (lambda: LemTwoScale(wy=EYE, wz=EYE, tau_y=0.5, tau_z=0.2), "0 < tau_y <= tau_z <= 1"),

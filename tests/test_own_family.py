@@ -13,7 +13,8 @@ import pytest
 from rnn2circuit.errors import NotRealizableError, UsageError
 from rnn2circuit.flow import compile_model, verify_model
 from rnn2circuit.models.base import AbstractModel
-from rnn2circuit.synthesis.blocks import inject, products, relaxation, stages, sum_nodes
+from rnn2circuit.synthesis.blocks import inject, products, stages, sum_nodes
+from rnn2circuit.synthesis.relaxation import relaxation
 
 DEFAULT = 1e-4  # worst state, parts of its range
 EXACT = 1e-9

@@ -20,7 +20,7 @@ from rnn2circuit.models.timing import default_duration, largest_step
 from rnn2circuit.report.files import write_all
 from rnn2circuit.statemap import NetlistMap, StateMap, map_to_json
 from rnn2circuit.stimulus import Stimulus, default_stimulus
-from rnn2circuit.synthesis.blocks import COUPLINGS, Coupling
+from rnn2circuit.synthesis.nport import COUPLINGS, Coupling
 from rnn2circuit.synthesis.realize import Realization, Realizer, realize
 from rnn2circuit.synthesis.scaling import FORMS, Form, Scaling, choose_scaling, scale_to
 from rnn2circuit.synthesis.testbench import describe_stimulus, make_testbench

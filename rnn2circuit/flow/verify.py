@@ -14,7 +14,7 @@ from rnn2circuit.models.base import AbstractModel
 from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.stimulus import Stimulus
-from rnn2circuit.synthesis.blocks import Coupling
+from rnn2circuit.synthesis.nport import Coupling
 from rnn2circuit.synthesis.realize import Realizer
 from rnn2circuit.synthesis.scaling import Form
 from rnn2circuit.synthesis.testbench import describe_stimulus

@@ -152,6 +152,15 @@ class AbstractModel(abc.ABC):
         if value is not None:
             object.__setattr__(self, name, readonly(name, value, shape))
 
+    def _together(self, *names: str) -> bool:
+        """Whether fields that belong together are present; some without the others are refused."""
+        absent = [name for name in names if getattr(self, name) is None]
+        if absent and len(absent) < len(names):
+            raise ModelError(
+                f"{', '.join(absent)} missing: {', '.join(names)} are given together or not at all"
+            )
+        return not absent
+
     def _folded_bias(self, bias: Vector | None, w_in: Matrix | None) -> Vector | None:
         if self.in_bias is None or w_in is None:
             return bias

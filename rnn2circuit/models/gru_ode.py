@@ -53,13 +53,8 @@ class GruOde(AbstractModel):
 
     def __post_init__(self) -> None:
         n = matrix_shape("w_f", self.w_f, "(n, n)")[0]
-        absent = [f"w_{g}_in" for g in _GATES if getattr(self, f"w_{g}_in") is None]
-        if 0 < len(absent) < len(_GATES):
-            raise ModelError(
-                f"{', '.join(absent)} missing: the three input matrices are given together or not "
-                "at all"
-            )
-        m = 0 if absent else matrix_shape("w_f_in", self.w_f_in, f"({n}, m)")[1]
+        driven = self._together(*(f"w_{g}_in" for g in _GATES))
+        m = matrix_shape("w_f_in", self.w_f_in, f"({n}, m)")[1] if driven else 0
         for gate in _GATES:
             self._freeze(f"w_{gate}", (n, n))
             self._freeze(f"w_{gate}_in", (n, m))

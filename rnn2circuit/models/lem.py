@@ -28,12 +28,8 @@ class AbstractLem(AbstractModel):
     def check_pairs(self, *names: str) -> None:
         """Validate ``w?``, ``v?`` and ``b?`` for each given suffix, and the common fields."""
         d = matrix_shape("wy", self.wy, "(d, d)")[0]
-        absent = [f"v{s}" for s in names if getattr(self, f"v{s}") is None]
-        if 0 < len(absent) < len(names):
-            raise ModelError(
-                f"{', '.join(absent)} missing: the input matrices are given together or not at all"
-            )
-        m = 0 if absent else matrix_shape("vy", self.vy, f"({d}, m)")[1]
+        driven = self._together(*(f"v{s}" for s in names))
+        m = matrix_shape("vy", self.vy, f"({d}, m)")[1] if driven else 0
         for suffix in names:
             self._freeze(f"w{suffix}", (d, d))
             self._freeze(f"v{suffix}", (d, m))

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2circuit.arrays import Matrix, Vector, require
-from rnn2circuit.errors import ModelError
 from rnn2circuit.models.activations import logistic, logistic_slope
 from rnn2circuit.models.base import AbstractModel, matrix_shape, vector_length
 
@@ -70,14 +69,8 @@ class Ltc(AbstractModel):
         self._check_common()
 
     def _check_inputs(self, n: int) -> None:
-        absent = [name for name in _IN_FIELDS if getattr(self, name) is None]
-        if len(absent) == len(_IN_FIELDS):
+        if not self._together(*_IN_FIELDS):
             return
-        if absent:
-            raise ModelError(
-                f"{', '.join(absent)} missing: the four input fields {', '.join(_IN_FIELDS)} "
-                "are given together or not at all"
-            )
         m = matrix_shape("g_syn_in", self.g_syn_in, f"({n}, m)")[1]
         for name in _IN_FIELDS:
             self._freeze(name, (n, m))

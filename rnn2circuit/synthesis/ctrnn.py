@@ -5,16 +5,9 @@ import numpy as np
 from rnn2circuit.arrays import Indices
 from rnn2circuit.circuit.circuit import CircuitBuilder
 from rnn2circuit.models import Ctrnn
-from rnn2circuit.synthesis.blocks import (
-    Coupling,
-    Relaxation,
-    bias,
-    inject,
-    relaxation,
-    sense_nport,
-    stages,
-    sum_nodes,
-)
+from rnn2circuit.synthesis.blocks import bias, inject, stages, sum_nodes
+from rnn2circuit.synthesis.nport import Coupling, sense_nport
+from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
 
 

@@ -5,15 +5,9 @@ import numpy as np
 from rnn2circuit.arrays import Indices
 from rnn2circuit.circuit.circuit import CircuitBuilder
 from rnn2circuit.models.energy import Energy
-from rnn2circuit.synthesis.blocks import (
-    Coupling,
-    Relaxation,
-    copies,
-    inject,
-    relaxation,
-    sense_nport,
-    stages,
-)
+from rnn2circuit.synthesis.blocks import copies, inject, stages
+from rnn2circuit.synthesis.nport import Coupling, sense_nport
+from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
 
 

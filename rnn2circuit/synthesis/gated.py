@@ -6,17 +6,9 @@ from rnn2circuit.arrays import Indices, Matrix
 from rnn2circuit.circuit.circuit import CircuitBuilder
 from rnn2circuit.models.gru_ode import GruOde
 from rnn2circuit.models.lem import Lem, LemTwoScale
-from rnn2circuit.synthesis.blocks import (
-    Coupling,
-    Relaxation,
-    Term,
-    affine_sum,
-    gated_pull,
-    inject,
-    products,
-    relaxation,
-    stages,
-)
+from rnn2circuit.synthesis.blocks import gated_pull, inject, products, stages
+from rnn2circuit.synthesis.nport import Coupling, Term, affine_sum
+from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
 
 

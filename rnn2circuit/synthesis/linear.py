@@ -5,15 +5,9 @@ import numpy as np
 from rnn2circuit.arrays import Indices
 from rnn2circuit.circuit.circuit import CircuitBuilder
 from rnn2circuit.models import Linear
-from rnn2circuit.synthesis.blocks import (
-    Coupling,
-    Relaxation,
-    bias,
-    conductances,
-    inject,
-    relaxation,
-    series_rl,
-)
+from rnn2circuit.synthesis.blocks import bias, inject
+from rnn2circuit.synthesis.nport import Coupling, conductances
+from rnn2circuit.synthesis.relaxation import Relaxation, relaxation, series_rl
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
 
 

@@ -8,15 +8,10 @@ from rnn2circuit.arrays import Indices, Matrix, Vector
 from rnn2circuit.circuit.banks import Resistors, Transconductances
 from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, positions
 from rnn2circuit.models import Ltc
-from rnn2circuit.synthesis.blocks import (
-    Coupling,
-    Relaxation,
-    bias,
-    inject,
-    products,
-    relaxation,
-)
+from rnn2circuit.synthesis.blocks import bias, inject, products
 from rnn2circuit.synthesis.gates import open_gates
+from rnn2circuit.synthesis.nport import Coupling
+from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
 
 

@@ -24,13 +24,15 @@ from rnn2circuit.models import (
     Stc,
 )
 from rnn2circuit.statemap import PortMap, StateMap
-from rnn2circuit.synthesis.blocks import Coupling, Relaxation, bias, inject, sum_nodes
+from rnn2circuit.synthesis.blocks import bias, inject, sum_nodes
 from rnn2circuit.synthesis.ctrnn import realize_ctrnn
 from rnn2circuit.synthesis.energy import realize_energy
 from rnn2circuit.synthesis.gated import realize_gru_ode, realize_lem
 from rnn2circuit.synthesis.hopfield import realize_hopfield
 from rnn2circuit.synthesis.linear import realize_linear
 from rnn2circuit.synthesis.ltc import realize_ltc
+from rnn2circuit.synthesis.nport import Coupling
+from rnn2circuit.synthesis.relaxation import Relaxation
 from rnn2circuit.synthesis.saturated import realize_saturated
 from rnn2circuit.synthesis.scaling import Form, Scaling
 

@@ -7,19 +7,10 @@ from rnn2circuit.circuit.banks import Transconductances
 from rnn2circuit.circuit.circuit import CircuitBuilder, positions
 from rnn2circuit.models.lrc import Lrc
 from rnn2circuit.models.stc import Stc
-from rnn2circuit.synthesis.blocks import (
-    Coupling,
-    Relaxation,
-    Term,
-    affine_sum,
-    bias,
-    inject,
-    products,
-    relaxation,
-    stages,
-    sum_nodes,
-)
+from rnn2circuit.synthesis.blocks import bias, inject, products, stages, sum_nodes
 from rnn2circuit.synthesis.gates import open_gates
+from rnn2circuit.synthesis.nport import Coupling, Term, affine_sum
+from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
 
 
