@@ -343,3 +343,45 @@ def test_the_report_says_where_the_simulator_was_not_asked():
     result = verify_compiled(compiled, simulator=canned_run(compiled))
     assert "simulator.f was not checked" in result.report.notes[0]
     assert "simulator.f" not in [c.id for c in result.report.checks]
+
+
+@pytest.mark.spice
+def test_ltc_waveforms_keep_the_bounds_of_states_and_time_constants():
+    # Hasani et al. (2018), theorems 1 and 2; bounds per neuron hold without gap junctions.
+    for seed in range(3):
+        model = replace(random_model("ltc", 4, 1, seed=seed, extras=False), g_gap=None)
+        model = replace(model, x0=model.e_leak)
+        x = simulate(compile_model(model)).x
+        potentials = [model.e_leak[:, None], np.where(model.g_syn > 0, model.e_rev, np.nan)]
+        potentials.append(np.where(model.g_syn_in > 0, model.e_rev_in, np.nan))
+        stacked = np.hstack(potentials)
+        assert np.all(x >= np.nanmin(stacked, axis=1) - DEFAULT)
+        assert np.all(x <= np.nanmax(stacked, axis=1) + DEFAULT)
+        total = model.g_leak + model.g_syn.sum(1) + model.g_syn_in.sum(1)
+        for state in x[:: len(x) // 20]:
+            gates = model.g_syn / (1 + np.exp(-(model.slope * state + model.offset)))
+            tau = model.c_m / (model.g_leak + gates.sum(1))
+            assert np.all((tau >= model.c_m / total) & (tau <= model.c_m / model.g_leak))
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("family", ["lem", "lem_two_scale", "gru_ode"])
+def test_gated_waveforms_that_start_inside_one_stay_there(family):
+    # y' = a (s - y) with a >= 0 and |s| <= 1 cannot leave |y| <= 1.
+    model = replace(random_model(family, 4, 2, seed=4, extras=False), x0=None)
+    x = simulate(compile_model(model, accuracy="high")).x
+    assert np.max(np.abs(x)) <= 1.0 + HIGH
+
+
+@pytest.mark.spice
+def test_the_energy_descends_on_the_circuits_waveform_without_transitions():
+    model = random_model("energy", 7, 0, seed=1, extras=False)
+    model = replace(model, phi=0 * model.phi, sigma_f="tanh", sigma_h="tanh", x0=np.ones(7))
+    x = simulate(compile_model(model, accuracy="high")).x
+    n_f, n_h = model.xi.shape
+    f, h = x[:, :n_f], x[:, n_f : n_f + n_h]
+    s, g = np.tanh(f), np.tanh(h)
+    # Eq. 2 with the Lagrangians of tanh, L = sum log cosh.
+    energy = (f * s - np.logaddexp(f, -f)).sum(1) + (h * g - np.logaddexp(h, -h)).sum(1)
+    energy -= np.sqrt(model.alpha_s) * np.einsum("ki,ij,kj->k", s, model.xi, g)
+    assert np.max(np.diff(energy)) <= HIGH * np.ptp(energy)

@@ -10,6 +10,7 @@ from scipy.integrate import solve_ivp
 
 from rnn2circuit.errors import ModelError
 from rnn2circuit.models import Ctrnn, Ltc
+from rnn2circuit.models.import_lem import lem_from_torch
 from rnn2circuit.models.import_ncps import ltc_from_ncps
 from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch
 from rnn2circuit.models.io import load
@@ -352,3 +353,102 @@ def test_torch_itself_agrees_where_it_is_installed(tmp_path):
         expected = net(u, h)[0].numpy()[0]
     found = h.numpy()[0] + 0.5 * model.rhs(h.numpy()[0], u.numpy()[0])
     np.testing.assert_allclose(found, expected, atol=STEP)
+
+
+def lem_tensors(d=3, m=2, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "cell.inp2hid.weight": rng.normal(size=(4 * d, m)),
+        "cell.inp2hid.bias": rng.normal(size=4 * d),
+        "cell.hid2hid.weight": rng.normal(size=(3 * d, d)),
+        "cell.hid2hid.bias": rng.normal(size=3 * d),
+        "cell.transform_z.weight": rng.normal(size=(d, d)),
+        "cell.transform_z.bias": rng.normal(size=d),
+        "classifier.weight": rng.normal(size=(2, d)),
+        "classifier.bias": rng.normal(size=2),
+    }
+
+
+def lem_step(t, y, z, u, dt):
+    """The reference program's step, from its own names."""
+
+    def logistic(a):
+        return 1 / (1 + np.exp(-a))
+
+    i = t["cell.inp2hid.weight"] @ u + t["cell.inp2hid.bias"]
+    h = t["cell.hid2hid.weight"] @ y + t["cell.hid2hid.bias"]
+    i_dt1, i_dt2, i_z, i_y = np.split(i, 4)
+    h_dt1, h_dt2, h_y = np.split(h, 3)
+    d1, d2 = dt * logistic(i_dt1 + h_dt1), dt * logistic(i_dt2 + h_dt2)
+    z = (1 - d2) * z + d2 * np.tanh(i_y + h_y)
+    w, b = t["cell.transform_z.weight"], t["cell.transform_z.bias"]
+    y = (1 - d1) * y + d1 * np.tanh(w @ z + b + i_z)
+    return y, z
+
+
+def cuda_tensors(t):
+    """The same network in the compiled layout: states before inputs, other row order."""
+    i1, i2, iz, iy = np.split(t["cell.inp2hid.weight"], 4)
+    h1, h2, hy = np.split(t["cell.hid2hid.weight"], 3)
+    bi1, bi2, biz, biy = np.split(t["cell.inp2hid.bias"], 4)
+    bh1, bh2, bhy = np.split(t["cell.hid2hid.bias"], 3)
+    rows = [np.hstack(pair) for pair in ((h2, i2), (hy, iy), (h1, i1))]
+    return {
+        "rnn.weights": np.vstack(rows),
+        "rnn.weights_lin_z": np.hstack([t["cell.transform_z.weight"], iz]),
+        "rnn.bias": np.concatenate([bi2 + bh2, biy + bhy, bi1 + bh1]),
+        "rnn.bias_lin_z": t["cell.transform_z.bias"] + biz,
+        "classifier.weight": t["classifier.weight"],
+        "classifier.bias": t["classifier.bias"],
+    }
+
+
+def test_a_lem_is_the_limit_of_its_program_and_both_layouts_are_one_network():
+    small = 1e-7
+    for seed in range(10):
+        tensors = lem_tensors(seed=seed)
+        model = lem_from_torch(tensors, dt=1.0)
+        twin = lem_from_torch(cuda_tensors(tensors), dt=1.0)
+        rng = np.random.default_rng(seed)
+        x, u = rng.normal(size=6), rng.normal(size=2)
+        np.testing.assert_allclose(twin.rhs(x, u), model.rhs(x, u), rtol=1e-12)
+        after = np.concatenate(lem_step(tensors, x[:3], x[3:], u, small))
+        # The program's y uses the new z, which differs by one step.
+        np.testing.assert_allclose((after - x) / small, model.rhs(x, u), rtol=0, atol=1e-5)
+        y = tensors["classifier.weight"] @ x[:3] + tensors["classifier.bias"]
+        np.testing.assert_allclose(model.readout(x, u), y, rtol=1e-12)
+
+
+def lem_with(**changes):
+    tensors = lem_tensors()
+    for name, value in changes.items():
+        key = name.replace("__", ".")
+        if value is None:
+            del tensors[key]
+        else:
+            tensors[key] = value
+    return tensors
+
+
+@pytest.mark.parametrize(
+    ("tensors", "options", "message"),
+    [
+        (lem_with(), {}, "dt is missing.*--dt"),
+        (lem_with(cell__hid2hid__bias=None), {"dt": 1.0}, "'cell.hid2hid.bias' of the LEM is"),
+        (lem_with(extra=np.ones(1)), {"dt": 1.0}, "'extra' is not part of a LEM"),
+        (lem_with(cell__inp2hid__bias=np.ones(5)), {"dt": 1.0}, "must have 4 x 3 rows"),
+        (lem_with(classifier__weight=np.ones((2, 5))), {"dt": 1.0}, r"shape \(p, 3\), got"),
+        (lem_with(), {"dt": -1.0}, "dt must be positive"),
+    ],
+)
+def test_a_lem_that_is_incomplete_is_refused(tensors, options, message):
+    with pytest.raises(ModelError, match=message):
+        lem_from_torch(tensors, **options)
+
+
+def test_a_lem_file_is_recognised(tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file(lem_tensors(), tmp_path / "lem.safetensors")
+    model = load(tmp_path / "lem.safetensors", dt=0.5)
+    assert (model.family, model.n_states, model.n_outputs, model.dt) == ("lem", 6, 2, 0.5)

@@ -22,6 +22,7 @@ from rnn2circuit.errors import ModelError, OutputError, Rnn2CircuitError
 from rnn2circuit.models import FAMILIES, Model
 from rnn2circuit.models.base import AbstractModel, arrays_of, strings_of
 from rnn2circuit.models.containers import Tensors, read_tensors
+from rnn2circuit.models.import_lem import is_lem, lem_from_torch
 from rnn2circuit.models.import_ncps import is_ncps_ltc, ltc_from_ncps
 from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch, is_torch_recurrent
 
@@ -42,9 +43,9 @@ def load(
     ----------
     path : str or Path
         ``.npz``, ``.safetensors`` or ``.json`` with canonical fields; ``.pt``, ``.pth`` or
-        ``.safetensors`` with a torch ``state_dict`` of an ``nn.RNN`` or an ``ncps`` LTC.
+        ``.safetensors`` with a torch ``state_dict`` of an ``nn.RNN``, an ``ncps`` LTC or a LEM.
     dt : float, optional
-        Time step of a discrete network, in model time units; required for an ``nn.RNN``.
+        Time step of a discrete network, in model time units; required for nn.RNN and LEM.
     activation : str, optional
         Of an ``nn.RNN``, whose file does not record it: tanh (its default) or relu.
     ncps_parameters : {"softplus", "raw"}, optional
@@ -76,13 +77,15 @@ def _interpret(tensors: Tensors, options: dict[str, Any]) -> Model:
         allowed = {"dt"}
     elif is_ncps_ltc(tensors.arrays):
         allowed = {"ncps_parameters"}
+    elif is_lem(tensors.arrays):
+        allowed = {"dt"}
     elif is_torch_recurrent(tensors.arrays):
         allowed = {"dt", "activation", "readout"}
     else:
         shown = ", ".join(repr(name) for name in list(tensors.arrays)[:6]) or "nothing"
         raise ModelError(
             f"no model is recognised: found {shown}; expected a field 'family' "
-            f"({', '.join(FAMILIES)}) or the tensors of a torch nn.RNN or an ncps LTC"
+            f"({', '.join(FAMILIES)}) or the tensors of a torch nn.RNN, an ncps LTC or a LEM"
         )
     for name in options:
         if name not in allowed:
@@ -92,6 +95,8 @@ def _interpret(tensors: Tensors, options: dict[str, Any]) -> Model:
         return model_from_fields(tensors, dt=options.get("dt"))
     if is_ncps_ltc(tensors.arrays):
         return ltc_from_ncps(tensors.arrays, **options)
+    if is_lem(tensors.arrays):
+        return lem_from_torch(tensors.arrays, **options)
     return ctrnn_from_torch(tensors.arrays, **options)
 
 
