@@ -1,9 +1,9 @@
-"""Train a CTRNN to a limit cycle: its readout circles once in 2 pi model time units.
+"""Train a CTRNN to a limit cycle: its readout is to circle once in 2 pi model time units.
 
 Six neurons, ``x' = -x + tanh(W x + b)``, no input; trained through Euler steps of the ODE from
 random starts, so that the circle attracts. Saved with a start on the cycle in ctrnn_cycle.npz.
 
-    python examples/ctrnn_cycle.py        (needs torch; about two minutes)
+    python examples/ctrnn_cycle.py        (needs torch; half a minute)
 """
 
 from pathlib import Path
@@ -46,7 +46,7 @@ def main():
         optimizer.step()
         scheduler.step()
         if step % 50 == 49:
-            print(step + 1, f"rms error {float(loss) ** 0.5:.4f}", flush=True)
+            print(step + 1, f"rms error {loss.item() ** 0.5:.4f}", flush=True)
     weights = {k: v.detach().numpy().astype(np.float64) for k, v in (("w", w), ("bias", b))}
     readout = w_out.detach().numpy().astype(np.float64)
 

@@ -1,9 +1,10 @@
 """Energy-based RNNs that recall a pattern, and that walk through a cyclic sequence of patterns.
 
 Three patterns of eight units are stored as the columns of Xi (Karuvally, Sejnowski & Siegelmann
-2023). Without transitions (Phi = 0) the network falls into the pattern it starts near; with
-Phi_{i+1, i} = 1 the delayed features push it on to the next one. No training: the memories are
-the weights. Saved in energy_recall.json and energy_sequence.json.
+2023). Without transitions (Phi = 0) the network falls into the pattern it starts near. With a
+cyclic Phi that also tires the present pattern (-1/2 on the diagonal), the delayed features push
+it on to the next one, for ever. No training: the memories are the weights. Saved in
+energy_recall.json and energy_sequence.json.
 
     python examples/energy_memory.py
 """
@@ -25,7 +26,7 @@ PATTERNS = np.array(
 )
 
 
-def network(phi, alpha_c, start):
+def network(phi, alpha_s, alpha_c, start):
     """Features tanh, hidden units linear, so that recall adds up the overlaps."""
     n_h, n_f = PATTERNS.shape
     x0 = np.concatenate([start, np.zeros(n_h), np.zeros(n_f)])
@@ -34,7 +35,7 @@ def network(phi, alpha_c, start):
     return r2c.Energy(
         xi=PATTERNS.T / np.sqrt(n_f),
         phi=phi,
-        alpha_s=2.25,
+        alpha_s=alpha_s,
         alpha_c=alpha_c,
         tau_f=1.0,
         tau_h=0.2,
@@ -49,8 +50,10 @@ def network(phi, alpha_c, start):
 def main():
     start = 0.4 * PATTERNS[0]
     start[3] = -0.2
-    r2c.save(network(np.zeros((3, 3)), 0.0, start), HERE / "energy_recall.json")
-    r2c.save(network(np.roll(np.eye(3), 1, axis=1), 4.0, start), HERE / "energy_sequence.json")
+    still = network(np.zeros((3, 3)), 2.25, 0.0, start)
+    walking = network(np.roll(np.eye(3), 1, axis=1) - 0.5 * np.eye(3), 4.0, 4.0, start)
+    r2c.save(still, HERE / "energy_recall.json")
+    r2c.save(walking, HERE / "energy_sequence.json")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Fit a linear model x' = A x + B u to the noisy motion of three coupled, damped oscillators.
 
-Six states; least squares on finite differences of 20000 samples. Saved in
-linear_filter.safetensors with a readout of the last oscillator.
+Six states (positions, velocities), a force u on the first. Least squares gives the one-step map of
+20000 samples, and its matrix logarithm A and B. Saved in linear_filter.safetensors with a readout
+of the last oscillator's position.
 
     python examples/linear_filter.py
 """
@@ -39,7 +40,7 @@ def main():
         log += (-1) ** (k + 1) * power / k
     found = log[:6] / DT
     off_a, off_b = np.abs(found[:, :6] - a).max(), np.abs(found[:, 6:] - b).max()
-    print(f"A is off by {off_a:.4f}, B by {off_b:.4f}")
+    print(f"A is off by {off_a:.6f}, B by {off_b:.6f}")
     model = r2c.Linear(
         a=np.round(found[:, :6], 9),
         b=np.round(found[:, 6:], 9),

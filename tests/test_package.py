@@ -51,3 +51,9 @@ def test_the_core_never_imports_what_is_under_gpl():
 def test_no_asserts_guard_user_input_in_the_package():
     for path in (ROOT / "rnn2circuit").rglob("*.py"):
         assert not re.search(r"^\s*assert ", path.read_text(), re.M), path
+
+
+def test_every_family_is_a_public_name():
+    from rnn2circuit.models import FAMILIES
+
+    assert all(getattr(rnn2circuit, kind.__name__) is kind for kind in FAMILIES.values())
