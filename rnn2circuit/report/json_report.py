@@ -2,8 +2,9 @@
 
 import json
 import math
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, NoReturn
 
 from rnn2circuit.errors import ModelError
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
@@ -12,7 +13,11 @@ SCHEMA = "rnn2circuit-report-1"
 
 
 def report_json(report: Report) -> str:
-    """Deterministic JSON, ending in a newline. A figure that is not finite is null."""
+    """Deterministic JSON, ending in a newline.
+
+    A figure that is not finite is null: a FAIL whose value is null measured no number. Options
+    are an object, ordered by name.
+    """
     data = {
         "schema": SCHEMA,
         "verdict": str(report.verdict),
@@ -34,40 +39,121 @@ def _check(check: Check) -> dict[str, Any]:
 
 
 def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def report_from_json(text: str) -> Report:
-    """Read a report back.
+    """Read a report back; a figure per state that is null reads as NaN.
 
     Raises
     ------
     ModelError
-        If the text is not such a report.
+        If the text is not such a report, or its verdicts contradict its figures.
     """
     try:
-        data = json.loads(text)
-        if data["schema"] != SCHEMA:
-            raise ModelError(f"expected a report of schema {SCHEMA!r}, got {data['schema']!r}")
-        options = tuple(sorted(data["provenance"]["options"].items()))
-        report = Report(
-            provenance=Provenance(**(data["provenance"] | {"options": options})),
-            checks=tuple(_check_from(entry) for entry in data["checks"]),
-            notes=tuple(data["notes"]),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"the text is not a report: {type(error).__name__} {error}") from error
-    if data.get("verdict") != report.verdict:
+        data = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"the text is not a report: it is no JSON: {error}") from error
+    _expect("the report", data, dict)
+    if data.get("schema") != SCHEMA:
+        raise ModelError(f"expected a report of schema {SCHEMA!r}, got {data.get('schema')!r}")
+    _keys("the report", data, ("schema", "verdict", "exit_code", "provenance", "checks", "notes"))
+    _expect("checks", data["checks"], list)
+    report = Report(
+        provenance=_provenance_from(data["provenance"]),
+        checks=tuple(_check_from(f"checks[{k}]", c) for k, c in enumerate(data["checks"])),
+        notes=_texts("notes", data["notes"]),
+    )
+    said = (data["verdict"], data["exit_code"])
+    if said != (report.verdict.value, report.verdict.exit_code):
         raise ModelError(
-            f"the report says {data.get('verdict')!r}, its checks say {str(report.verdict)!r}"
+            f"the report says {said[0]!r} with exit code {said[1]!r}, its checks say "
+            f"{str(report.verdict)!r} with exit code {report.verdict.exit_code}"
         )
     return report
 
 
-def _check_from(entry: dict[str, Any]) -> Check:
-    per_state = tuple(math.nan if v is None else v for v in entry["per_state"])
-    arguments: dict[str, Any] = dict(entry)
-    arguments |= {"verdict": Verdict(entry["verdict"]), "per_state": per_state}
-    return Check(**arguments)
+def _provenance_from(entry: Any) -> Provenance:
+    where = "provenance"
+    _expect(where, entry, dict)
+    _keys(where, entry, [f.name for f in fields(Provenance)])
+    options = entry["options"]
+    _expect(f"{where}.options", options, dict)
+    for field in fields(Provenance):
+        if field.name.startswith("n_"):
+            _expect(f"{where}.{field.name}", entry[field.name], int)
+        elif field.name != "options":
+            _expect(f"{where}.{field.name}", entry[field.name], str)
+    values = _texts(f"{where}.options", list(options.values()))
+    pairs = tuple(sorted(zip(options, values, strict=True)))
+    return Provenance(**(entry | {"options": pairs}))
+
+
+def _check_from(where: str, entry: Any) -> Check:
+    _expect(where, entry, dict)
+    _keys(where, entry, [f.name for f in fields(Check)])
+    for name in ("id", "title", "verdict", "unit", "detail"):
+        _expect(f"{where}.{name}", entry[name], str)
+    if entry["verdict"] not in list(Verdict):
+        raise ModelError(
+            f"{where}.verdict must be one of {', '.join(Verdict)}, got {entry['verdict']!r}"
+        )
+    value, limit = (_number(f"{where}.{name}", entry[name]) for name in ("value", "limit"))
+    verdict = Verdict(entry["verdict"])
+    if verdict is Verdict.PASS and value is not None and limit is not None and value > limit:
+        raise ModelError(f"{where} says PASS, but its value {value!r} exceeds its limit {limit!r}")
+    _expect(f"{where}.per_state", entry["per_state"], list)
+    figures = [_number(f"{where}.per_state[{k}]", v) for k, v in enumerate(entry["per_state"])]
+    return Check(
+        id=entry["id"],
+        title=entry["title"],
+        verdict=verdict,
+        value=value,
+        limit=limit,
+        unit=entry["unit"],
+        detail=entry["detail"],
+        per_state=tuple(math.nan if figure is None else figure for figure in figures),
+    )
+
+
+def _number(where: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        finite = type(value) in (int, float) and math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        finite = False
+    if not finite:
+        raise ModelError(f"{where} must be a finite number or null, got {str(value)[:40]!r}")
+    return float(value)
+
+
+def _texts(where: str, values: Any) -> tuple[str, ...]:
+    _expect(where, values, list)
+    for k, value in enumerate(values):
+        _expect(f"{where}[{k}]", value, str)
+    return tuple(values)
+
+
+_JSON_NAMES = {dict: "an object", list: "a list", str: "a string", int: "an integer"}
+
+
+def _expect(where: str, value: Any, kind: type) -> None:
+    if type(value) is not kind:  # bool is an int to isinstance
+        raise ModelError(
+            f"the text is not a report: {where} must be {_JSON_NAMES[kind]}, "
+            f"got {type(value).__name__}"
+        )
+
+
+def _keys(where: str, entry: Mapping[str, Any], names: list[str] | tuple[str, ...]) -> None:
+    for what, odd in (
+        ("lacks", set(names) - set(entry)),
+        ("has an unknown", set(entry) - set(names)),
+    ):
+        if odd:
+            raise ModelError(f"the text is not a report: {where} {what} entry {min(odd)!r}")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
