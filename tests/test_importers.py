@@ -1,7 +1,7 @@
 import io
-import pickle
+import struct
+import tracemalloc
 import zipfile
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from rnn2circuit.models.torch_file import read_torch_zip
 DATA = Path(__file__).parent / "data"
 STEP = 1e-13  # one step in double precision
 UNFOLDED = 1e-3  # 400 unfolds of a first-order solver, three steps
+HALVING = (1.6, 2.4)  # a first-order method's error halves with its step, here within 20 %
+SMALL = 1 << 20  # bytes; the files below are thousands of times smaller
 
 
 def rnn_tensors(hidden=3, inputs=2, prefix="rnn.", layer="_l0", seed=0):
@@ -82,7 +84,21 @@ RNN_FAULTS = [
     (changed(rnn__weight_hh_l0=np.ones((12, 3))), {"dt": 0.1}, "this is an LSTM"),
     (changed(rnn__weight_hh_l0=np.ones((5, 3))), {"dt": 0.1}, "must be square"),
     (changed(rnn__weight_hh_l0=np.ones(3)), {"dt": 0.1}, "must be a matrix"),
-    (changed(rnn__bias_hh_l0=np.ones(4)), {"dt": 0.1}, r"must have shape \(3,\), got \(4,\)"),
+    (changed(rnn__weight_hh_l0=np.ones((0, 0))), {"dt": 0.1}, "must be a matrix"),
+    (changed(rnn__bias_hh_l0=np.ones(4)), {"dt": 0.1}, r"bias_hh_l0 must have shape \(3,\), got"),
+    (changed(rnn__weight_ih_l0=np.ones((4, 2))), {"dt": 0.1}, r"weight_ih_l0 must have shape \(3,"),
+    (rnn_tensors(layer="_l1"), {"dt": 0.1}, "layer _l1 of an RNN without the layers before"),
+    (changed(fc_weight=np.ones((1, 3))), {"dt": 0.1}, "'fc_weight' is not part of an nn.RNN"),
+    (
+        changed(rnn__weight_hh_l0=np.ones((9, 3)), rnn__weight_hh_l1=np.ones((9, 3))),
+        {"dt": 0.1},
+        "this is a GRU.*gru_ode",
+    ),
+    (
+        changed(rnn__weight_hh_l0=np.ones((12, 2)), rnn__weight_hr_l0=np.ones((2, 3))),
+        {"dt": 0.1},
+        "projection.*a single-layer nn.RNN is supported",
+    ),
 ]
 
 
@@ -99,6 +115,21 @@ def test_a_missing_input_matrix_is_named():
         ctrnn_from_torch(tensors, dt=0.1)
 
 
+@pytest.mark.parametrize("side", ["ih", "hh"])
+def test_one_bias_without_the_other_is_refused(side):
+    tensors = rnn_tensors()
+    del tensors[f"rnn.bias_{side}_l0"]
+    with pytest.raises(ModelError, match=f"bias_{side}_l0 is missing; an nn.RNN has both"):
+        ctrnn_from_torch(tensors, dt=0.1)
+
+
+def test_a_chosen_readout_is_kept_where_nothing_else_is_left():
+    tensors = rnn_tensors() | {"fc.weight": np.ones((2, 3)), "fc.bias": np.arange(2.0)}
+    for readout in (None, "fc", "fc."):
+        model = ctrnn_from_torch(tensors, dt=1.0, readout=readout)
+        np.testing.assert_array_equal(model.b_out, [0.0, 1.0])
+
+
 def test_a_torch_file_reads_without_torch_bit_for_bit():
     found = read_torch_zip(DATA / "tiny_rnn.pt", limit=1 << 20)
     with np.load(DATA / "tiny_rnn.npz") as expected:
@@ -110,31 +141,11 @@ def test_a_torch_file_reads_without_torch_bit_for_bit():
     assert model.w_out.shape == (1, 3)
 
 
-class FakeTorch(pickle.Pickler):
-    """A pickler that writes what a torch file holds, and whatever else a test wants."""
-
-    def persistent_id(self, obj):
-        return obj.pid if isinstance(obj, Storage) else None
-
-
-class Storage:
-    def __init__(self, *pid):
-        self.pid = pid
-
-
-class Named:
-    """Pickles as a global of torch, called with arguments."""
-
-    def __init__(self, module, name, *args):
-        self.what = (module, name, args)
-
-
-def torch_pickle(build, **storages):
-    """A zip with a hand-assembled pickle; `build(rebuild, storage)` returns opcodes' object."""
+def torch_pickle(program, **storages):
+    """A torch file with a hand-assembled pickle."""
     buffer = io.BytesIO()
-    content = build.replace(b"~", b"\x81")
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("m/data.pkl", content)
+        archive.writestr("m/data.pkl", program)
         for key, data in storages.items():
             archive.writestr(f"m/data/{key.removeprefix('s')}", data)
     return buffer.getvalue()
@@ -158,6 +169,17 @@ def tensor(size=b"K\x02", stride=b"K\x01", offset=b"K\x00", key=b"0", kind=b"Dou
     )
 
 
+def nested(depth):
+    """A tuple of two tuples of two tuples, by reference: a few bytes whose text has 2**depth."""
+    return b")" + b"q\x00h\x00h\x00\x86" * depth
+
+
+def large(name):
+    """A reduction whose argument is the deeply nested tuple."""
+    return b"\x80\x02c" + name + b"\n" + nested(60) + b"\x85R."
+
+
+ODD_STORAGE = b"(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x01tQ"
 EIGHTS = b"\x00" * 16
 TORCH_FAULTS = [
     (b"not a zip", "not a torch zip file"),
@@ -178,6 +200,26 @@ TORCH_FAULTS = [
     (torch_pickle(b"\x80\x02K\x01."), "holds a int, expected a state_dict"),
     (torch_pickle(b"\x80\x02}U\x01wK\x01s."), "entry 'w' is not a tensor"),
     (torch_pickle(b"\x80\x02garbage"), "damaged torch file"),
+    (torch_pickle(b"\x80\x02N"), "damaged torch file"),
+    (torch_pickle(b"\x80\x02Nr" + struct.pack("<I", 2**31) + b"."), "holds a NoneType"),
+    (torch_pickle(b"\x80\x02h\x07."), "damaged torch file: KeyError"),
+    (torch_pickle(b"\x80\x020."), "opcode POP is not one"),
+    (torch_pickle(b"\x80\x02."), "damaged torch file: IndexError"),
+    (torch_pickle(b"\x80\x05\x96" + struct.pack("<Q", 3 << 30) + b"."), "damaged torch file"),
+    (torch_pickle(b"\x80\x02" + nested(60) + b"Q."), "unknown storage reference"),
+    (torch_pickle(b"\x80\x02}" + nested(60).replace(b"\x00", b"\x01") + b"Ns."), "are no names"),
+    (torch_pickle(b"\x80\x02}(U\x01wu."), "damaged torch file: ValueError"),
+    (torch_pickle(b"\x80\x02NK\x01a."), "items for what is not a list"),
+    (torch_pickle(b"\x80\x02N}b."), "sets attributes of an object"),
+    (torch_pickle(large(b"collections\nOrderedDict")), "built in an unknown way"),
+    (torch_pickle(large(b"torch._utils\n_rebuild_parameter")), "built in an unknown way"),
+    (torch_pickle(large(b"torch._utils\n_rebuild_tensor_v2")), "built in an unknown way"),
+    (torch_pickle(large(b"torch\nFloatStorage")), "built in an unknown way"),
+    (torch_pickle(b"\x80\x02}U\x01w" + ODD_STORAGE + b"s."), "entry 'w' is not a tensor"),
+    (torch_pickle(tensor(size=b"K\x01" * 9, stride=b"K\x01" * 9), s0=EIGHTS), "wrong geometry"),
+    (torch_pickle(tensor(size=b"\x88"), s0=EIGHTS), "wrong geometry"),
+    (torch_pickle(tensor(), s0=b"\x00" * 9), "damaged torch file: ValueError"),
+    (torch_pickle(tensor()[2:-1] + b"."), "is missing from the torch file"),
 ]
 
 
@@ -185,8 +227,49 @@ TORCH_FAULTS = [
 def test_a_hostile_or_damaged_torch_file_is_refused(tmp_path, content, message):
     path = tmp_path / "m.pt"
     path.write_bytes(content)
+    tracemalloc.start()
     with pytest.raises(ModelError, match=message):
-        read_torch_zip(path, limit=1 << 20)
+        read_torch_zip(path, limit=SMALL)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * SMALL
+
+
+def test_tensors_that_share_a_storage_under_two_types_are_each_their_own(tmp_path):
+    path = tmp_path / "m.pt"
+    one, two = tensor()[2:-1], tensor(kind=b"LongStorage")[3:-1].replace(b"U\x01w", b"U\x01v", 1)
+    path.write_bytes(torch_pickle(b"\x80\x02" + one + two + b".", s0=struct.pack("<dd", 1.0, 2.0)))
+    found = read_torch_zip(path, limit=SMALL)
+    assert {k: str(v.dtype) for k, v in found.items()} == {"w": "float64", "v": "int64"}
+
+
+def test_a_file_that_cannot_be_opened_says_so(tmp_path):
+    with pytest.raises(ModelError, match="cannot be read: No such file"):
+        read_torch_zip(tmp_path / "none.pt", limit=SMALL)
+
+
+def test_packed_members_are_refused_because_torch_writes_none(tmp_path):
+    path = tmp_path / "m.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("m/data.pkl", bytes(1 << 20))
+    with pytest.raises(ModelError, match="is compressed, which torch"):
+        read_torch_zip(path, limit=SMALL)
+
+
+def test_any_flipped_byte_of_a_torch_file_is_a_typed_error_or_a_valid_model(tmp_path):
+    original = (DATA / "tiny_rnn.pt").read_bytes()
+    rng = np.random.default_rng(0)
+    for position in rng.integers(len(original), size=400):
+        data = bytearray(original)
+        data[position] ^= int(rng.integers(1, 256))
+        (tmp_path / "m.pt").write_bytes(bytes(data))
+        said = ""
+        try:
+            assert load(tmp_path / "m.pt", dt=1.0).n_states == 3
+        except ModelError as error:
+            said = str(error)
+        assert not said or said.startswith("m.pt: ")
+        assert said.isprintable()
 
 
 def archive(path, *members):
@@ -211,7 +294,7 @@ def test_archives_that_are_no_state_dict_are_refused(tmp_path, monkeypatch):
 
     archive(path, ("m/data.pkl", tensor()), ("m/data/0", EIGHTS))
     monkeypatch.setattr(torch_file, "MAX_TENSORS", 0)
-    with pytest.raises(ModelError, match="more than 0 tensors"):
+    with pytest.raises(ModelError, match="holds 1 tensors, the limit is 0"):
         read_torch_zip(path, limit=1 << 20)
     monkeypatch.setattr(torch_file, "MAX_PICKLE", 3)
     with pytest.raises(ModelError, match="index of the torch file is too large"):
@@ -223,7 +306,6 @@ def test_a_checkpoint_with_a_state_dict_inside_is_read(tmp_path):
     inner = tensor()[2:-1]
     archive(path, ("m/data.pkl", b"\x80\x02}U\nstate_dict" + inner + b"s."), ("m/data/0", EIGHTS))
     assert list(read_torch_zip(path, limit=1 << 20)) == ["w"]
-    assert isinstance(OrderedDict(), dict)
 
 
 def ncps_tensors(n=3, m=2, prefix="rnn_cell.", seed=0):
@@ -306,6 +388,67 @@ def test_the_packages_own_program_converges_to_the_imported_equation():
     np.testing.assert_allclose(v, h, atol=UNFOLDED)
 
 
+def fused_step(t, v, u, unfolds):
+    """The package's semi-implicit step, from its source's indices: [pre, post], raw parameters."""
+
+    def gate(y, sigma, mu):
+        return 1 / (1 + np.exp(-sigma * (y[:, None] - mu)))
+
+    u = t["input_w"] * u + t["input_b"]
+    s = t["sensory_w"] * gate(u, t["sensory_sigma"], t["sensory_mu"]) * t["sensory_sparsity_mask"]
+    c = t["cm"] * unfolds
+    for _ in range(unfolds):
+        a = t["w"] * gate(v, t["sigma"], t["mu"]) * t["sparsity_mask"]
+        drive = (a * t["erev"]).sum(0) + (s * t["sensory_erev"]).sum(0)
+        v = (c * v + t["gleak"] * t["vleak"] + drive) / (c + t["gleak"] + a.sum(0) + s.sum(0))
+    return v
+
+
+def test_the_fused_solvers_distance_to_the_equation_halves_with_its_step():
+    for seed in range(3):
+        tensors = ncps_tensors(seed=seed)
+        model = ltc_from_ncps(tensors, ncps_parameters="raw")
+        bare = {k.removeprefix("rnn_cell."): v for k, v in tensors.items()}
+        rng = np.random.default_rng(seed)
+        v, u = rng.normal(size=3), rng.normal(size=2)
+        exact = solve_ivp(
+            lambda _, x, m=model, u=u: m.rhs(x, u), (0, 1), v, rtol=1e-11, atol=1e-12
+        ).y[:, -1]
+        coarse, fine = (np.linalg.norm(fused_step(bare, v, u, k) - exact) for k in (400, 800))
+        assert HALVING[0] < coarse / fine < HALVING[1]
+        assert fine < UNFOLDED
+
+
+@pytest.mark.parametrize("mode", ["softplus", "raw"])
+def test_ncps_itself_converges_to_the_imported_equation_where_it_is_installed(tmp_path, mode):
+    torch = pytest.importorskip("torch")
+    package = pytest.importorskip("ncps.torch")
+    wirings = pytest.importorskip("ncps.wirings")
+    torch.manual_seed(3)
+    net = package.LTC(
+        2,
+        wirings.AutoNCP(6, 2),
+        input_mapping="affine",
+        output_mapping="linear",
+        ode_unfolds=800,
+        implicit_param_constraints=mode == "softplus",
+    ).double()
+    torch.save(net.state_dict(), tmp_path / "m.pt")
+    model = load(tmp_path / "m.pt", ncps_parameters=mode)
+    u = np.array([0.4, -0.7])
+    with torch.no_grad():
+        y, h = net(torch.tensor(u)[None, None, :])
+    v = solve_ivp(lambda _, x: model.rhs(x, u), (0, 1), np.zeros(6), rtol=1e-10).y[:, -1]
+    np.testing.assert_allclose(v, h[0].numpy(), atol=UNFOLDED)
+    np.testing.assert_allclose(model.readout(v, u), y[0, 0].numpy(), atol=UNFOLDED)
+
+
+@pytest.mark.parametrize("prefix", ["", "rnn_cell.", "net.core.rnn_cell.", "lstm.rnn_cell."])
+def test_an_ltc_is_read_under_any_prefix(prefix):
+    model = ltc_from_ncps(ncps_tensors(prefix=prefix), ncps_parameters="raw")
+    assert (model.n_states, model.n_inputs, model.n_outputs) == (3, 2, 1)
+
+
 def ltc_with(**changes):
     tensors = ncps_tensors()
     for name, value in changes.items():
@@ -322,8 +465,11 @@ LTC_FAULTS = [
     (ltc_with(), "both", "got 'both'"),
     (ltc_with(w=-np.ones((3, 3)), sparsity_mask=np.ones((3, 3))), "raw", r"w\[0, 0\] is -1.0, neg"),
     (ltc_with(mu=None), "raw", "tensor 'rnn_cell.mu' of the ncps LTC is missing"),
-    (ltc_with(extra=np.ones(1)), "raw", "tensor 'extra' is not part of an ncps LTC"),
+    (ltc_with(extra=np.ones(1)), "raw", "tensor 'rnn_cell.extra' is not part of an ncps LTC"),
+    (ltc_with(elsewhere__x=np.ones(1)), "raw", "tensor 'elsewhere.x' is not part of an ncps LTC"),
     (ltc_with(lstm__input_map=np.ones(1)), "raw", "mixed_memory"),
+    (ltc_with(sensory_w=np.ones(3)), "raw", r"sensory_w must be a matrix, got shape \(3,\)"),
+    (ltc_with(cm=-np.ones(3)), "raw", r"cm\[0\] is -1.0, negative: .*softplus"),
     (ltc_with(vleak=np.ones(4)), "raw", r"vleak must have shape \(3,\), got \(4,\)"),
     (ltc_with(output_b=np.ones(2)), "raw", "shape of the motor neurons"),
     (ltc_with(cm=np.zeros(3)), "raw", "c_m must be positive"),
@@ -341,6 +487,94 @@ def test_options_of_other_importers_are_refused():
         load(DATA / "ltc_cell.pt", ncps_parameters="softplus", dt=0.1)
     with pytest.raises(ModelError, match="--ncps-parameters does not apply"):
         load(DATA / "tiny_rnn.pt", ncps_parameters="raw", dt=0.1)
+
+
+def save_as_safetensors(path, tensors, metadata=None):
+    from safetensors.numpy import save_file
+
+    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path, metadata=metadata)
+
+
+BAD_VALUES = [
+    (np.full(3, np.nan), r"rnn.bias_hh_l0\[0\] is nan"),
+    (np.array([0.0, 0.0, -np.inf], dtype=np.float16), r"rnn.bias_hh_l0\[2\] is -inf"),
+    (np.full(3, 2**60 + 1), "rnn.bias_hh_l0 holds an integer above 2"),
+]
+
+
+@pytest.mark.parametrize(("bias", "message"), BAD_VALUES)
+def test_a_foreign_tensor_is_checked_under_its_own_name(tmp_path, bias, message):
+    path = tmp_path / "m.safetensors"
+    save_as_safetensors(path, rnn_tensors() | {"rnn.bias_hh_l0": bias})
+    with pytest.raises(ModelError, match=message):
+        load(path, dt=0.1)
+
+
+def test_an_infinite_weight_under_a_mask_is_refused_and_not_multiplied_by_zero(tmp_path):
+    tensors = ncps_tensors()
+    tensors["rnn_cell.sparsity_mask"][1, 2] = 0.0
+    tensors["rnn_cell.w"][1, 2] = np.inf
+    save_as_safetensors(tmp_path / "m.safetensors", tensors)
+    with pytest.raises(ModelError, match=r"rnn_cell.w\[1, 2\] is inf"):
+        load(tmp_path / "m.safetensors", ncps_parameters="softplus")
+
+
+def test_metadata_of_a_foreign_file_is_never_passed_over(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_as_safetensors(path, rnn_tensors(), {"format": "pt", "activation": "relu", "dt": "0.10"})
+    for options, message in (
+        ({"dt": 0.1}, "metadata says activation = 'relu'.* give --activation relu"),
+        ({"dt": 0.1, "activation": "tanh"}, "metadata says activation = 'relu'"),
+        ({"dt": 0.2, "activation": "relu"}, r"metadata says dt = '0.10', the option says 0.2"),
+        ({"activation": "relu"}, r"metadata says dt = '0.10'.* give --dt 0.10"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            load(path, **options)
+    model = load(path, dt=0.1, activation="relu")
+    assert (model.activation, model.dt) == ("relu", 0.1)
+
+
+def test_whatever_torch_saves_reads_as_torch_reads_it(tmp_path):
+    torch = pytest.importorskip("torch")
+    net = torch.nn.RNN(2, 4)
+    optimizer = torch.optim.Adam(net.parameters())
+    net(torch.randn(3, 2))[0].sum().backward()
+    optimizer.step()
+    state = net.state_dict()
+    checkpoint = {"state_dict": state, "optimizer": optimizer.state_dict(), "epoch": 3, "loss": 0.5}
+    cases = [
+        (state, {}),
+        (checkpoint, {}),
+        (state, {"pickle_protocol": 4}),
+        (dict(net.named_parameters()), {}),
+        ({k: v.half() for k, v in state.items()}, {}),
+        ({k: v.bfloat16() for k, v in state.items()}, {}),
+        ({k: v.double().t() for k, v in state.items() if v.ndim == 2}, {}),
+        ({"a": torch.arange(6).reshape(2, 3)[:, 1:], "b": torch.zeros(1).expand(3, 2)}, {}),
+        ({"scalar": torch.tensor(2.5), "empty": torch.zeros(0, 3)}, {}),
+    ]
+    for saved, options in cases:
+        torch.save(saved, tmp_path / "m.pt", **options)
+        found = read_torch_zip(tmp_path / "m.pt", limit=SMALL)
+        expected = saved.get("state_dict", saved)
+        assert set(found) == set(expected)
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name], value.detach().double().numpy())
+
+
+def test_what_is_not_a_state_dict_of_torch_is_refused_with_the_next_step(tmp_path):
+    torch = pytest.importorskip("torch")
+    net = torch.nn.RNN(2, 4)
+    path = tmp_path / "m.pt"
+    torch.save(net, path)
+    with pytest.raises(ModelError, match=r"would load torch.nn.*save model.state_dict\(\)"):
+        load(path, dt=1.0)
+    torch.save(net.state_dict(), path, _use_new_zipfile_serialization=False)
+    with pytest.raises(ModelError, match=r"not a torch zip file.*save model.state_dict\(\)"):
+        load(path, dt=1.0)
+    torch.save(torch.zeros(3), path)
+    with pytest.raises(ModelError, match=r"holds a tensor.*save model.state_dict\(\)"):
+        load(path, dt=1.0)
 
 
 def test_torch_itself_agrees_where_it_is_installed(tmp_path):

@@ -40,6 +40,8 @@ def ltc_from_ncps(arrays: Arrays, *, ncps_parameters: str | None = None) -> Ltc:
 
     Parameters
     ----------
+    arrays : mapping of str to ndarray
+        Finite float64 tensors by name, as `rnn2circuit.models.io.load` checks them.
     ncps_parameters : {"softplus", "raw"}
         ``softplus`` if the network was built with ``implicit_param_constraints=True`` (the
         default of ``LTC``), ``raw`` if not (the default of ``LTCCell``).
@@ -50,7 +52,7 @@ def ltc_from_ncps(arrays: Arrays, *, ncps_parameters: str | None = None) -> Ltc:
         If the option is missing, a tensor is missing, left over or of a wrong shape, or raw
         values are negative where a circuit needs positive ones.
     """
-    prefix = next(n for n in arrays if n.split(".")[-1] == "gleak").removesuffix("gleak")
+    prefix = min(n for n in arrays if n.split(".")[-1] == "gleak").removesuffix("gleak")
     p = {n.removeprefix(prefix): v for n, v in arrays.items() if n.startswith(prefix)}
     _check_names(arrays, p, prefix)
     if ncps_parameters not in ("softplus", "raw"):
@@ -91,7 +93,7 @@ def ltc_from_ncps(arrays: Arrays, *, ncps_parameters: str | None = None) -> Ltc:
 
 def _check_names(arrays: Arrays, own: Arrays, prefix: str) -> None:
     outside = [name for name in arrays if not name.startswith(prefix)]
-    if any("lstm" in name for name in outside):
+    if any("lstm.input_map" in name for name in arrays):
         raise ModelError(
             "the network has mixed_memory: an LSTM runs before each LTC step, and the pair has no "
             "differential equation; train it with mixed_memory=False"
@@ -100,15 +102,15 @@ def _check_names(arrays: Arrays, own: Arrays, prefix: str) -> None:
     missing = [name for name in required if name not in own]
     if missing:
         raise ModelError(f"tensor {prefix + missing[0]!r} of the ncps LTC is missing")
-    extra = [n for n in own if n not in (*required, *_MAPS)] + outside
+    extra = [prefix + n for n in own if n not in (*required, *_MAPS)] + outside
     if extra:
-        raise ModelError(f"tensor {extra[0]!r} is not part of an ncps LTC; nothing is dropped")
+        raise ModelError(f"tensor {min(extra)!r} is not part of an ncps LTC; nothing is dropped")
 
 
 def _check_shapes(p: dict[str, NDArray[Any]]) -> tuple[int, int]:
-    for name, value in p.items():
-        p[name] = np.asarray(value, dtype=np.float64)
-    n, m = p["gleak"].size, p["sensory_w"].shape[0] if p["sensory_w"].ndim == 2 else -1
+    if p["sensory_w"].ndim != 2:
+        raise ModelError(f"sensory_w must be a matrix, got shape {p['sensory_w'].shape}")
+    n, m = p["gleak"].size, p["sensory_w"].shape[0]
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_NEURON, (n,))
     shapes |= dict.fromkeys(_SYNAPSE, (n, n))
     shapes |= dict.fromkeys(_SENSORY, (m, n))

@@ -17,7 +17,9 @@ from rnn2circuit.models.ctrnn import Ctrnn
 
 Arrays = Mapping[str, NDArray[Any]]
 _RECURRENT = re.compile(r"(?P<prefix>(?:.*\.)?)weight_hh(?P<layer>_l\d+)?(?P<reverse>_reverse)?")
+_LINEAR = re.compile(r"(?P<prefix>(?:.*\.)?)weight")
 ACTIVATIONS = ("tanh", "relu")
+_NEAREST = "a single-layer nn.RNN is supported"
 
 
 def is_torch_recurrent(arrays: Arrays) -> bool:
@@ -36,6 +38,8 @@ def ctrnn_from_torch(
 
     Parameters
     ----------
+    arrays : mapping of str to ndarray
+        Finite float64 tensors by name, as `rnn2circuit.models.io.load` checks them.
     dt : float
         The model time of one step; not in the file.
     activation : str, optional
@@ -50,16 +54,8 @@ def ctrnn_from_torch(
     """
     prefix, layer = _single_layer(arrays)
     rest = dict(arrays)
-    w = rest.pop(f"{prefix}weight_hh{layer}")
-    w_in = rest.pop(f"{prefix}weight_ih{layer}", None)
-    if w_in is None:
-        raise ModelError(f"{prefix}weight_ih{layer} is missing beside {prefix}weight_hh{layer}")
-    hidden = _check_kind(w, f"{prefix}weight_hh{layer}")
-    biases = [rest.pop(f"{prefix}bias_{side}{layer}", None) for side in ("ih", "hh")]
-    present = [np.asarray(b, dtype=np.float64) for b in biases if b is not None]
-    for bias in present:
-        if bias.shape != (hidden,):
-            raise ModelError(f"a bias of the RNN must have shape ({hidden},), got {bias.shape}")
+    w, w_in, bias = _weights(rest, prefix, layer)
+    hidden = w.shape[0]
     if dt is None:
         raise ModelError(
             "dt is missing: an nn.RNN file does not record the model time of one step; give --dt "
@@ -76,7 +72,7 @@ def ctrnn_from_torch(
         gain=rate,
         w=w,
         w_in=w_in,
-        bias=sum(present[1:], present[0]) if present else None,
+        bias=bias,
         activation=activation or "tanh",
         w_out=w_out,
         b_out=b_out,
@@ -87,13 +83,15 @@ def ctrnn_from_torch(
 def _single_layer(arrays: Arrays) -> tuple[str, str]:
     """Prefix and layer suffix of the one recurrent layer, or why there is not just one."""
     found = [m for m in map(_RECURRENT.fullmatch, arrays) if m]
+    if any(re.fullmatch(r".*weight_hr(_l\d+)?", name) for name in arrays):
+        raise ModelError(f"the LSTM has a projection (proj_size), which has no circuit; {_NEAREST}")
+    for match in found:
+        _check_kind(arrays[match[0]], match[0])
     if any(m["reverse"] for m in found):
         raise ModelError(
             "the RNN is bidirectional: its backward half needs the future and has no circuit; "
             "train it with bidirectional=False"
         )
-    if any(re.fullmatch(r".*weight_hr(_l\d+)?", name) for name in arrays):
-        raise ModelError("the LSTM has a projection (proj_size), which is not supported")
     prefixes = {m["prefix"] for m in found}
     if len(prefixes) > 1:
         listed = ", ".join(sorted(repr(p) for p in prefixes))
@@ -103,22 +101,56 @@ def _single_layer(arrays: Arrays) -> tuple[str, str]:
     if len(found) > 1:
         raise ModelError(
             f"the RNN has {len(found)} layers; one Euler step cannot stand for layers that act "
-            "within the same step. A single-layer nn.RNN is supported"
+            f"within the same step; {_NEAREST}"
+        )
+    if found[0]["layer"] not in (None, "_l0"):
+        raise ModelError(
+            f"the file holds layer {found[0]['layer']} of an RNN without the layers before it; "
+            f"{_NEAREST}"
         )
     return found[0]["prefix"], found[0]["layer"] or ""
 
 
-def _check_kind(w: NDArray[Any], name: str) -> int:
-    if w.ndim != 2:
+def _check_kind(w: NDArray[Any], name: str) -> None:
+    """Refuse a recurrent matrix that is not that of an nn.RNN, saying what it is."""
+    if w.ndim != 2 or 0 in w.shape:
         raise ModelError(f"{name} must be a matrix, got shape {w.shape}")
     rows, hidden = w.shape
     if rows == 3 * hidden:
-        raise ModelError(f"{name} has 3 x {hidden} rows: this is a GRU; nn.RNN is supported")
+        raise ModelError(
+            f"{name} has 3 x {hidden} rows: this is a GRU. {_NEAREST.capitalize()}, and so is a "
+            "canonical file of the family gru_ode"
+        )
     if rows == 4 * hidden:
-        raise ModelError(f"{name} has 4 x {hidden} rows: this is an LSTM; nn.RNN is supported")
+        raise ModelError(
+            f"{name} has 4 x {hidden} rows: this is an LSTM, which has no circuit; {_NEAREST}"
+        )
     if rows != hidden:
         raise ModelError(f"{name} must be square, got shape {w.shape}")
-    return hidden
+
+
+def _weights(
+    rest: dict[str, NDArray[Any]], prefix: str, layer: str
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """Take ``W_hh``, ``W_ih`` and the sum of the biases out of `rest`."""
+    w = rest.pop(f"{prefix}weight_hh{layer}")
+    hidden = w.shape[0]
+    name = f"{prefix}weight_ih{layer}"
+    if name not in rest:
+        raise ModelError(f"{name} is missing beside {prefix}weight_hh{layer}")
+    w_in = rest.pop(name)
+    if w_in.ndim != 2 or w_in.shape[0] != hidden:
+        raise ModelError(f"{name} must have shape ({hidden}, inputs), got {w_in.shape}")
+    names = [f"{prefix}bias_{side}{layer}" for side in ("ih", "hh")]
+    absent = [n for n in names if n not in rest]
+    if len(absent) == 1:
+        raise ModelError(f"{absent[0]} is missing; an nn.RNN has both biases or none")
+    if absent:
+        return w, w_in, None
+    for n in names:
+        if rest[n].shape != (hidden,):
+            raise ModelError(f"{n} must have shape ({hidden},), got {rest[n].shape}")
+    return w, w_in, rest.pop(names[0]) + rest.pop(names[1])
 
 
 def _readout(
@@ -126,9 +158,9 @@ def _readout(
 ) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
     """The linear layer among what is left; anything else left over is refused."""
     layers = [
-        name.removesuffix("weight")
-        for name, value in rest.items()
-        if name.endswith(("weight",)) and value.ndim == 2 and value.shape[1] == hidden
+        match["prefix"]
+        for match in map(_LINEAR.fullmatch, sorted(rest))
+        if match and rest[match[0]].ndim == 2 and rest[match[0]].shape[1] == hidden
     ]
     if chosen is not None:
         wanted = chosen if chosen.endswith(".") or not chosen else f"{chosen}."
@@ -147,7 +179,7 @@ def _readout(
         b_out = rest.pop(f"{layers[0]}bias", None)
     if rest:
         raise ModelError(
-            f"tensor {next(iter(rest))!r} is not part of an nn.RNN or its readout; nothing is "
+            f"tensor {min(rest)!r} is not part of an nn.RNN or its readout; nothing is "
             "dropped silently, so save a state_dict without it"
         )
     return w_out, b_out

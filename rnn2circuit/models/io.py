@@ -8,25 +8,50 @@ import contextlib
 import json
 import os
 import struct
+import threading
 import types
 import typing
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2circuit.arrays import Matrix, Vector
+from rnn2circuit.arrays import readonly
 from rnn2circuit.errors import ModelError, OutputError, Rnn2CircuitError
 from rnn2circuit.models import FAMILIES, Model
 from rnn2circuit.models.base import AbstractModel, arrays_of, strings_of
-from rnn2circuit.models.containers import Tensors, read_tensors
+from rnn2circuit.models.containers import MAX_BYTES, Tensors, read_tensors
 from rnn2circuit.models.import_lem import is_lem, lem_from_torch
 from rnn2circuit.models.import_ncps import is_ncps_ltc, ltc_from_ncps
 from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch, is_torch_recurrent
 
 SUFFIXES = (".npz", ".safetensors", ".json", ".pt", ".pth")
+MAX_MESSAGE = 800  # characters; a file's own names may be of any length
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Importer:
+    """A foreign format: how it is recognised, read, and which options apply to it."""
+
+    recognises: Callable[[Arrays], bool]
+    build: Callable[..., Model]
+    options: frozenset[str]
+
+
+_IMPORTERS = (  # the first that recognises the tensors reads them
+    _Importer(recognises=is_ncps_ltc, build=ltc_from_ncps, options=frozenset({"ncps_parameters"})),
+    _Importer(recognises=is_lem, build=lem_from_torch, options=frozenset({"dt"})),
+    _Importer(
+        recognises=is_torch_recurrent,
+        build=ctrnn_from_torch,
+        options=frozenset({"dt", "activation", "readout"}),
+    ),
+)
 
 
 def load(
@@ -59,49 +84,91 @@ def load(
         If the file cannot be read, is not a model, or an option is missing or does not apply.
     """
     path = Path(path)
+    given = {
+        "dt": dt,
+        "activation": activation,
+        "ncps_parameters": ncps_parameters,
+        "readout": readout,
+    }
+    try:
+        return _interpret(_read(path), {k: v for k, v in given.items() if v is not None})
+    except Rnn2CircuitError as error:
+        raise ModelError(_sentence(f"{path.name}: {error}")) from error
+
+
+def _read(path: Path) -> Tensors:
     try:
         tensors = read_tensors(path)
-        given = {
-            "dt": dt,
-            "activation": activation,
-            "ncps_parameters": ncps_parameters,
-            "readout": readout,
-        }
-        return _interpret(tensors, {k: v for k, v in given.items() if v is not None})
-    except Rnn2CircuitError as error:
-        raise ModelError(f"{path.name}: {error}") from error
+    except Rnn2CircuitError:
+        raise
+    except Exception as error:  # decompressors and header parsers raise anything on hostile bytes
+        raise ModelError(f"damaged file: {type(error).__name__} {error}") from error
+    held = 8 * sum(array.size for array in tensors.arrays.values())
+    if held > MAX_BYTES:
+        raise ModelError(f"holds {held} bytes as float64, the limit is {MAX_BYTES}")
+    return tensors
+
+
+def _sentence(text: str) -> str:
+    """`text` on one line of bounded length, with whatever does not print escaped."""
+    if len(text) > MAX_MESSAGE:  # both ends matter: what it is about, and what to do
+        text = f"{text[: MAX_MESSAGE // 2]} ... {text[-MAX_MESSAGE // 2 :]}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _interpret(tensors: Tensors, options: dict[str, Any]) -> Model:
+    if "dt" in options and not (np.isfinite(options["dt"]) and options["dt"] > 0):
+        raise ModelError(f"dt must be positive, got {options['dt']!r}")
     if "family" in tensors.strings:
-        allowed = {"dt"}
-    elif is_ncps_ltc(tensors.arrays):
-        allowed = {"ncps_parameters"}
-    elif is_lem(tensors.arrays):
-        allowed = {"dt"}
-    elif is_torch_recurrent(tensors.arrays):
-        allowed = {"dt", "activation", "readout"}
-    else:
-        shown = ", ".join(repr(name) for name in list(tensors.arrays)[:6]) or "nothing"
+        _check_options(options, frozenset({"dt"}))
+        return model_from_fields(tensors, dt=options.get("dt"))
+    importer = next((i for i in _IMPORTERS if i.recognises(tensors.arrays)), None)
+    if importer is None:
+        shown = ", ".join(repr(name) for name in sorted(tensors.arrays)[:6]) or "nothing"
         raise ModelError(
             f"no model is recognised: found {shown}; expected a field 'family' "
             f"({', '.join(FAMILIES)}) or the tensors of a torch nn.RNN, an ncps LTC or a LEM"
         )
+    _check_options(options, importer.options)
+    for name in sorted(importer.options & tensors.strings.keys()):
+        # Foreign metadata is free text, but what it says about the model must not be passed over.
+        said = tensors.strings[name]
+        if not _agrees(said, options.get(name)):
+            raise ModelError(
+                f"the file's metadata says {name} = {said!r}, the option says "
+                f"{options.get(name)!r}; metadata of foreign files is not used, so give "
+                f"{_option(name)} {said}"
+            )
+    checked = {k: readonly(k, v, v.shape) for k, v in sorted(tensors.arrays.items())}
+    return importer.build(checked, **options)
+
+
+def _agrees(text: str, option: object) -> bool:
+    if isinstance(option, int | float):
+        with contextlib.suppress(ValueError):
+            return float(text) == option
+    return text == option
+
+
+def _check_options(options: Mapping[str, Any], allowed: frozenset[str]) -> None:
     for name in options:
         if name not in allowed:
-            option = "--" + name.replace("_", "-")
-            raise ModelError(f"option {option} does not apply to this kind of file")
-    if "family" in tensors.strings:
-        return model_from_fields(tensors, dt=options.get("dt"))
-    if is_ncps_ltc(tensors.arrays):
-        return ltc_from_ncps(tensors.arrays, **options)
-    if is_lem(tensors.arrays):
-        return lem_from_torch(tensors.arrays, **options)
-    return ctrnn_from_torch(tensors.arrays, **options)
+            raise ModelError(f"option {_option(name)} does not apply to this kind of file")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
-    """Build a model of the family the strings name from canonical fields."""
+    """Build a model of the family that the strings name from canonical fields.
+
+    Raises
+    ------
+    ModelError
+        If the family is unknown, a field is missing, unknown, of the wrong kind or invalid, or
+        `dt` contradicts the fields.
+    """
     strings = dict(tensors.strings)
     name = strings.pop("family")
     if name not in FAMILIES:
@@ -110,12 +177,14 @@ def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
     numeric, textual, required = _fields_of(family)
     scalars = _scalar_fields(family)
     given: dict[str, Any] = dict(tensors.arrays)
-    if "dt" in strings and "dt" in numeric:
-        given["dt"] = _number("dt", strings.pop("dt"))
-    unknown = [k for k in given if k not in numeric] + [k for k in strings if k not in textual]
-    if unknown:
-        known = ", ".join([*numeric, *textual])
-        raise ModelError(f"field {unknown[0]!r} is not one of family {name!r}: {known}")
+    for k in sorted(given.keys() & strings.keys()):
+        raise ModelError(f"field {k!r} is there twice, as an array and as text")
+    given |= {k: _number(k, strings.pop(k)) for k in scalars if k in strings}
+    _check_names([*given, *strings], [*numeric, *textual], name)
+    for k in sorted(given.keys() & set(textual)):
+        raise ModelError(f"field {k!r} must be text, got an array of shape {np.shape(given[k])}")
+    for k in sorted(strings.keys() & set(numeric)):
+        raise ModelError(f"field {k!r} must be an array of numbers, got the text {strings[k]!r}")
     missing = [k for k in required if k not in given and k not in strings]
     if missing:
         raise ModelError(f"family {name!r} needs the field {missing[0]!r}, which is missing")
@@ -126,6 +195,14 @@ def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
         given["dt"] = dt
     arguments: dict[str, Any] = given | strings
     return family(**arguments)
+
+
+def _check_names(found: list[str], known: list[str], family: str) -> None:
+    unknown = sorted(set(found) - set(known))
+    if unknown:
+        raise ModelError(
+            f"field {unknown[0]!r} is not one of family {family!r}: {', '.join(known)}"
+        )
 
 
 def save(model: AbstractModel, path: str | Path) -> None:
@@ -144,10 +221,11 @@ def save(model: AbstractModel, path: str | Path) -> None:
         raise ModelError(
             f"model file {path.name!r} must end in {', '.join(writers)}, got {path.suffix!r}"
         )
-    beside = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    content = writers[path.suffix.lower()](model)
+    beside = path.with_name(f"{path.name}.tmp-{os.getpid()}-{threading.get_ident()}")
     try:
         with beside.open("xb") as file:
-            file.write(writers[path.suffix.lower()](model))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -227,8 +305,8 @@ def _number(name: str, text: str) -> float:
         raise ModelError(f"{name} must be a number, got {text[:40]!r}") from None
 
 
-def _scalar(name: str, value: Vector | Matrix | float) -> float:
+def _scalar(name: str, value: object) -> float:
     array = np.asarray(value)
-    if array.dtype.kind not in "fiu" or array.size != 1:
+    if array.size != 1:
         raise ModelError(f"{name} must be one number, got an array of shape {array.shape}")
-    return float(array.reshape(()))
+    return float(readonly(name, array.reshape(1), (1,))[0])
