@@ -3,16 +3,24 @@
 import numpy as np
 
 from rnn2circuit.models import (
+    Cell,
     Ctrnn,
+    Elman,
     Energy,
+    EnergyMap,
+    Gru,
     GruOde,
     Hopfield,
     Lem,
+    LemCell,
     LemTwoScale,
     Linear,
     Lrc,
+    Lrcu,
+    Lstm,
     Ltc,
     Model,
+    Stack,
     Stc,
 )
 
@@ -28,8 +36,9 @@ FAMILIES = (
     "lem_two_scale",
     "energy",
 )
+CELLS = ("elman", "gru", "lstm", "lrcu", "lem_cell", "energy_map", "stack")
 # Families whose number of states or inputs is not free: sizes are brought to the nearest.
-PAIRED = ("lem", "lem_two_scale")
+PAIRED = ("lem", "lem_two_scale", "lstm", "lem_cell")
 ACTIVATIONS = ("tanh", "logistic", "identity", "relu", "softplus")
 SMOOTH_BOUNDED = ("tanh", "logistic")
 
@@ -50,18 +59,7 @@ def random_model(
     """
     rng = np.random.default_rng([seed, n, m, FAMILIES.index(family)])
     n, m = fitting_size(family, n, m)
-    common: dict[str, object] = {}
-    if extras:
-        p = int(rng.integers(1, 4))
-        common = {
-            "x0": rng.normal(size=n),
-            "w_out": rng.normal(size=(p, n)),
-            "b_out": rng.normal(size=p),
-        }
-        if m:
-            common |= {"in_scale": rng.uniform(0.5, 2, m), "in_bias": rng.normal(size=m)}
-    else:
-        common = {"x0": 0.5 * rng.normal(size=n)}
+    common = _common(rng, n, m, extras=extras)
     activation = activations[int(rng.integers(len(activations)))]
     make = {
         "linear": _linear,
@@ -78,12 +76,87 @@ def random_model(
     return make(rng, n, m, activation, common, extras)
 
 
+def _common(rng: np.random.Generator, n: int, m: int, *, extras: bool) -> dict[str, object]:
+    """Initial state, readout and input map."""
+    if not extras:
+        return {"x0": 0.5 * rng.normal(size=n)}
+    p = int(rng.integers(1, 4))
+    common: dict[str, object] = {
+        "x0": rng.normal(size=n),
+        "w_out": rng.normal(size=(p, n)),
+        "b_out": rng.normal(size=p),
+    }
+    if m:
+        common |= {"in_scale": rng.uniform(0.5, 2, m), "in_bias": rng.normal(size=m)}
+    return common
+
+
+def random_cell(family: str, n: int, m: int, seed: int, *, extras: bool = True) -> Cell:
+    """A discrete-time cell of `family` with n states and m inputs, as `random_model`."""
+    rng = np.random.default_rng([seed, n, m, 1000 + CELLS.index(family)])
+    n, m = fitting_size(family, n, m)
+    return _cell(family, rng, n, m, _common(rng, n, m, extras=extras))
+
+
+def _cell(family: str, rng: np.random.Generator, n: int, m: int, common: dict[str, object]) -> Cell:
+    match family:
+        case "elman":
+            return Elman(
+                w=_coupling(rng, n) * rng.uniform(0.5, 1.5),
+                w_in=rng.normal(size=(n, m)) if m else None,
+                bias=rng.normal(size=n) if rng.random() < 0.7 else None,
+                activation="relu" if rng.random() < 0.3 else "tanh",
+                **common,
+            )
+        case "gru":
+            return Gru(**_gates(rng, n, m, "rzn"), b_hn=rng.normal(size=n), **common)
+        case "lstm":
+            return Lstm(**_gates(rng, n // 2, m, "ifgo"), **common)
+        case "lrcu":
+            symmetric = rng.random() < 0.5
+            return Lrcu(
+                **_saturated(rng, n, m),
+                w_elast=0.5 * rng.normal(size=(n, n)),
+                w_elast_in=rng.normal(size=(n, m)) if m else None,
+                b_elast=rng.normal(size=n),
+                elastance="symmetric" if symmetric else "asymmetric",
+                k_elast=rng.uniform(0.5, 2, n) if symmetric else None,
+                dt=0.5 if rng.random() < 0.5 else None,
+                **common,
+            )
+        case "lem_cell":
+            return LemCell(**_pairs(rng, n, m, "yz12"), dt=float(rng.uniform(0.3, 1.0)), **common)
+        case "energy_map":
+            k = max(1, n // 2)
+            return EnergyMap(
+                xi=rng.normal(size=(n, k)) / np.sqrt(n),
+                phi=0.5 * rng.normal(size=(k, k)),
+                sigma_f=("tanh", "logistic")[int(rng.integers(2))],
+                form=("inner", "outer")[int(rng.integers(2))],
+                **common,
+            )
+        case _:
+            top = max(1, n // 2)
+            below = _cell("gru", rng, n - top, m, {}) if n > top else None
+            kind = "elman" if rng.random() < 0.5 or top % 2 else "lstm"
+            above = _cell(kind, rng, top, m if below is None else below.n_handed_on, {})
+            return Stack(layers=(above,) if below is None else (below, above), **common)
+
+
+def _gates(rng: np.random.Generator, n: int, m: int, gates: str) -> dict[str, object]:
+    fields: dict[str, object] = {f"w_{g}": rng.normal(size=(n, n)) for g in gates}
+    fields |= {f"w_{g}_in": rng.normal(size=(n, m)) if m else None for g in gates}
+    return fields | {f"b_{g}": rng.normal(size=n) if rng.random() < 0.7 else None for g in gates}
+
+
 def fitting_size(family: str, n: int, m: int) -> tuple[int, int]:
     """The number of states and inputs that a random model of `family` really has."""
     if family in PAIRED:
         return n + n % 2, m
     if family == "energy":
         return max(3, n), 0
+    if family == "energy_map":
+        return n, 0
     return n, m
 
 

@@ -13,10 +13,10 @@ from rnn2circuit.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AbstractModel(abc.ABC):
-    """A continuous-time recurrent network ``x' = f(x, s∘u + c)`` with ``y = w_out x + b_out``.
+class AbstractNetwork(abc.ABC):
+    """What continuous-time models and discrete-time cells share: ports, maps and validation.
 
-    A model that exists is valid: `__post_init__` copies every array to float64, checks its
+    A network that exists is valid: `__post_init__` copies every array to float64, checks its
     shape against the others and refuses what is not finite.
 
     Parameters common to all families (all optional)
@@ -66,31 +66,6 @@ class AbstractModel(abc.ABC):
         """The state at t = 0, shape (n,)."""
         return np.zeros(self.n_states) if self.x0 is None else self.x0
 
-    def rhs(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
-        """Time derivative of the state.
-
-        Parameters
-        ----------
-        x : array_like, shape (..., n)
-        u : array_like, shape (..., m)
-            Raw inputs, before the input map.
-
-        Returns
-        -------
-        ndarray, shape (..., n)
-            Per model time unit.
-        """
-        return self._rhs(np.asarray(x, dtype=np.float64), self._mapped(u))
-
-    def jacobian(self, x: ArrayLike, u: ArrayLike) -> Matrix:
-        """``df/dx`` at one point, shape (n, n): row i is what state i receives."""
-        return self._jacobian(np.asarray(x, dtype=np.float64), self._mapped(u))
-
-    def input_jacobian(self, x: ArrayLike, u: ArrayLike) -> Matrix:
-        """``df/du`` at one point, shape (n, m), with respect to the raw input."""
-        inner = self._input_jacobian(np.asarray(x, dtype=np.float64), self._mapped(u))
-        return inner if self.in_scale is None else inner * self.in_scale
-
     def readout(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
         """Outputs ``y = w_out x + b_out``, shape (..., p); `u` matters to feedthrough only."""
         state = np.asarray(x, dtype=np.float64)
@@ -110,15 +85,6 @@ class AbstractModel(abc.ABC):
     @abc.abstractmethod
     def without_input_map(self) -> Self:
         """The same system with the input map folded into the weights and biases."""
-
-    @abc.abstractmethod
-    def _rhs(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]: ...
-
-    @abc.abstractmethod
-    def _jacobian(self, x: Vector, u: Vector) -> Matrix: ...
-
-    @abc.abstractmethod
-    def _input_jacobian(self, x: Vector, u: Vector) -> Matrix: ...
 
     def _mapped(self, u: ArrayLike) -> NDArray[np.float64]:
         v = np.asarray(u, dtype=np.float64)
@@ -171,27 +137,124 @@ class AbstractModel(abc.ABC):
         return replace(self, in_scale=None, in_bias=None, **changes)
 
 
-def arrays_of(model: AbstractModel) -> dict[str, NDArray[np.float64]]:
-    """The numeric fields of a model that are present, by name, in declaration order."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AbstractModel(AbstractNetwork):
+    """A continuous-time recurrent network ``x' = f(x, s∘u + c)`` with ``y = w_out x + b_out``."""
+
+    def rhs(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
+        """Time derivative of the state.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., n)
+        u : array_like, shape (..., m)
+            Raw inputs, before the input map.
+
+        Returns
+        -------
+        ndarray, shape (..., n)
+            Per model time unit.
+        """
+        return self._rhs(np.asarray(x, dtype=np.float64), self._mapped(u))
+
+    def jacobian(self, x: ArrayLike, u: ArrayLike) -> Matrix:
+        """``df/dx`` at one point, shape (n, n): row i is what state i receives."""
+        return self._jacobian(np.asarray(x, dtype=np.float64), self._mapped(u))
+
+    def input_jacobian(self, x: ArrayLike, u: ArrayLike) -> Matrix:
+        """``df/du`` at one point, shape (n, m), with respect to the raw input."""
+        inner = self._input_jacobian(np.asarray(x, dtype=np.float64), self._mapped(u))
+        return inner if self.in_scale is None else inner * self.in_scale
+
+    @abc.abstractmethod
+    def _rhs(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+    @abc.abstractmethod
+    def _jacobian(self, x: Vector, u: Vector) -> Matrix: ...
+
+    @abc.abstractmethod
+    def _input_jacobian(self, x: Vector, u: Vector) -> Matrix: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AbstractCell(AbstractNetwork):
+    """A discrete-time recurrent network ``x+ = F(x, s∘u + c)`` with ``y = w_out x + b_out``.
+
+    One step is one unit of model time.
+    """
+
+    @property
+    def n_handed_on(self) -> int:
+        """Leading states that a layer above reads: all, unless the cell keeps some to itself."""
+        return self.n_states
+
+    def step(self, x: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
+        """The state after one step.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., n)
+        u : array_like, shape (..., m)
+            Raw inputs of this step, before the input map.
+
+        Returns
+        -------
+        ndarray, shape (..., n)
+        """
+        return self._step(np.asarray(x, dtype=np.float64), self._mapped(u))
+
+    def jacobian(self, x: ArrayLike, u: ArrayLike) -> Matrix:
+        """``dF/dx`` at one point, shape (n, n): row i is what state i receives."""
+        return self._jacobian(np.asarray(x, dtype=np.float64), self._mapped(u))
+
+    def input_jacobian(self, x: ArrayLike, u: ArrayLike) -> Matrix:
+        """``dF/du`` at one point, shape (n, m), with respect to the raw input."""
+        inner = self._input_jacobian(np.asarray(x, dtype=np.float64), self._mapped(u))
+        return inner if self.in_scale is None else inner * self.in_scale
+
+    @abc.abstractmethod
+    def _step(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+    @abc.abstractmethod
+    def _jacobian(self, x: Vector, u: Vector) -> Matrix: ...
+
+    @abc.abstractmethod
+    def _input_jacobian(self, x: Vector, u: Vector) -> Matrix: ...
+
+
+def arrays_of(model: AbstractNetwork) -> dict[str, NDArray[np.float64]]:
+    """The numeric fields of a model that are present, by name, in declaration order.
+
+    Those of layer k of a stack are called ``layerK.NAME``.
+    """
     found: dict[str, NDArray[np.float64]] = {}
     for field in fields(model):
         value = getattr(model, field.name)
         if isinstance(value, np.ndarray | float):
             found[field.name] = np.asarray(value, dtype=np.float64)
+    for prefix, layer in _layers(model):
+        found |= {prefix + name: array for name, array in arrays_of(layer).items()}
     return found
 
 
-def strings_of(model: AbstractModel) -> dict[str, str]:
-    """The string-valued fields of a model, with its family first."""
+def strings_of(model: AbstractNetwork) -> dict[str, str]:
+    """The string-valued fields of a model, with its family first; layers as in `arrays_of`."""
     found = {"family": model.family}
     for field in fields(model):
         value = getattr(model, field.name)
         if isinstance(value, str):
             found[field.name] = value
+    for prefix, layer in _layers(model):
+        found |= {prefix + name: text for name, text in strings_of(layer).items()}
     return found
 
 
-def weights_sha256(model: AbstractModel) -> str:
+def _layers(model: AbstractNetwork) -> list[tuple[str, AbstractNetwork]]:
+    layers: tuple[AbstractNetwork, ...] = getattr(model, "layers", ())
+    return [(f"layer{k}.", layer) for k, layer in enumerate(layers, start=1)]
+
+
+def weights_sha256(model: AbstractNetwork) -> str:
     """Fingerprint of everything that defines the model, independent of file format.
 
     SHA-256 over the string fields and, per array in order of name, its name, shape and

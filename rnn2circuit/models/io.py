@@ -7,6 +7,7 @@ tensor that is not understood is an error that names it, never dropped.
 import contextlib
 import json
 import os
+import re
 import struct
 import threading
 import types
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 
 from rnn2circuit.arrays import readonly
 from rnn2circuit.errors import ModelError, OutputError, Rnn2CircuitError
-from rnn2circuit.models import FAMILIES, Model
-from rnn2circuit.models.base import AbstractModel, arrays_of, strings_of
+from rnn2circuit.models import FAMILIES, Network, Stack
+from rnn2circuit.models.base import AbstractNetwork, arrays_of, strings_of
 from rnn2circuit.models.containers import MAX_BYTES, Tensors, read_tensors
 from rnn2circuit.models.import_lem import is_lem, lem_from_torch
 from rnn2circuit.models.import_ncps import is_ncps_ltc, ltc_from_ncps
@@ -30,6 +31,8 @@ from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch, is_torch_recur
 
 SUFFIXES = (".npz", ".safetensors", ".json", ".pt", ".pth")
 MAX_MESSAGE = 800  # characters; a file's own names may be of any length
+
+_LAYER = re.compile(r"layer([1-9]\d{0,3})\.(.+)")
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -39,7 +42,7 @@ class _Importer:
     """A foreign format: how it is recognised, read, and which options apply to it."""
 
     recognises: Callable[[Arrays], bool]
-    build: Callable[..., Model]
+    build: Callable[..., Network]
     options: frozenset[str]
 
 
@@ -61,7 +64,7 @@ def load(
     activation: str | None = None,
     ncps_parameters: str | None = None,
     readout: str | None = None,
-) -> Model:
+) -> Network:
     """Read a model.
 
     Parameters
@@ -116,7 +119,7 @@ def _sentence(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _interpret(tensors: Tensors, options: dict[str, Any]) -> Model:
+def _interpret(tensors: Tensors, options: dict[str, Any]) -> Network:
     if "dt" in options and not (np.isfinite(options["dt"]) and options["dt"] > 0):
         raise ModelError(f"dt must be positive, got {options['dt']!r}")
     if "family" in tensors.strings:
@@ -160,7 +163,7 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
+def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Network:
     """Build a model of the family that the strings name from canonical fields.
 
     Raises
@@ -174,6 +177,12 @@ def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
     if name not in FAMILIES:
         raise ModelError(f"family must be one of {', '.join(FAMILIES)}, got {name!r}")
     family = FAMILIES[name]
+    if family is Stack:
+        layers, strings, arrays = _layers_of(tensors)
+        tensors = Tensors(arrays=arrays, strings=strings)
+        strings = {k: v for k, v in strings.items() if k != "family"}
+    else:
+        layers = {}
     numeric, textual, required = _fields_of(family)
     scalars = _scalar_fields(family)
     given: dict[str, Any] = dict(tensors.arrays)
@@ -185,7 +194,7 @@ def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
         raise ModelError(f"field {k!r} must be text, got an array of shape {np.shape(given[k])}")
     for k in sorted(strings.keys() & set(numeric)):
         raise ModelError(f"field {k!r} must be an array of numbers, got the text {strings[k]!r}")
-    missing = [k for k in required if k not in given and k not in strings]
+    missing = [k for k in required if k not in given and k not in strings and k not in layers]
     if missing:
         raise ModelError(f"family {name!r} needs the field {missing[0]!r}, which is missing")
     given |= {k: _scalar(k, given[k]) for k in scalars if k in given}
@@ -193,8 +202,33 @@ def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Model:
         if given.get("dt", dt) != dt:
             raise ModelError(f"the file says dt = {given['dt']!r}, the option says {dt!r}")
         given["dt"] = dt
-    arguments: dict[str, Any] = given | strings
+    arguments: dict[str, Any] = given | strings | layers
     return family(**arguments)
+
+
+def _layers_of(tensors: Tensors) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
+    """The layers of a stack, each a model of its own, and what belongs to the whole."""
+    parts: dict[int, tuple[dict[str, Any], dict[str, str]]] = {}
+    whole: tuple[dict[str, Any], dict[str, str]] = ({}, {})
+    for key in [*tensors.arrays, *tensors.strings]:
+        match = _LAYER.fullmatch(key)
+        arrays, strings = whole if match is None else parts.setdefault(int(match[1]), ({}, {}))
+        name = key if match is None else match[2]
+        if key in tensors.arrays:
+            arrays[name] = tensors.arrays[key]
+        else:
+            strings[name] = tensors.strings[key]
+    if sorted(parts) != list(range(1, len(parts) + 1)):
+        raise ModelError(f"layers of a stack are numbered from 1 without gaps, got {sorted(parts)}")
+    layers: list[Network] = []
+    for k in sorted(parts):
+        try:
+            if "family" not in parts[k][1]:
+                raise ModelError("the field 'family' is missing")
+            layers.append(model_from_fields(Tensors(arrays=parts[k][0], strings=parts[k][1])))
+        except ModelError as error:
+            raise ModelError(f"layer {k}: {error}") from error
+    return ({"layers": tuple(layers)} if layers else {}), whole[1], whole[0]
 
 
 def _check_names(found: list[str], known: list[str], family: str) -> None:
@@ -205,7 +239,7 @@ def _check_names(found: list[str], known: list[str], family: str) -> None:
         )
 
 
-def save(model: AbstractModel, path: str | Path) -> None:
+def save(model: AbstractNetwork, path: str | Path) -> None:
     """Write a canonical file whose format its suffix names; whole or not at all.
 
     Raises
@@ -236,7 +270,7 @@ def save(model: AbstractModel, path: str | Path) -> None:
             beside.unlink()
 
 
-def _write_npz(model: AbstractModel) -> bytes:
+def _write_npz(model: AbstractNetwork) -> bytes:
     import io  # noqa: PLC0415 - shadows this module's name at the top level
     import zipfile  # noqa: PLC0415 - with it
 
@@ -253,7 +287,7 @@ def _write_npz(model: AbstractModel) -> bytes:
     return buffer.getvalue()
 
 
-def _write_safetensors(model: AbstractModel) -> bytes:
+def _write_safetensors(model: AbstractNetwork) -> bytes:
     arrays = {k: np.ascontiguousarray(v, dtype="<f8") for k, v in arrays_of(model).items()}
     header: dict[str, Any] = {"__metadata__": strings_of(model)}
     at = 0
@@ -269,25 +303,27 @@ def _write_safetensors(model: AbstractModel) -> bytes:
     return struct.pack("<Q", len(text)) + text + b"".join(a.tobytes() for a in arrays.values())
 
 
-def _write_json(model: AbstractModel) -> bytes:
+def _write_json(model: AbstractNetwork) -> bytes:
     data: dict[str, Any] = dict(strings_of(model))
     data |= {k: v.tolist() for k, v in arrays_of(model).items()}
     return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
 
 
-def _fields_of(family: type[AbstractModel]) -> tuple[list[str], list[str], list[str]]:
+def _fields_of(family: type[AbstractNetwork]) -> tuple[list[str], list[str], list[str]]:
     """Names of a family's numeric, textual and required fields, from its annotations."""
     hints = typing.get_type_hints(family)
     numeric: list[str] = []
     textual: list[str] = []
     for field in fields(family):
         kinds = _alternatives(hints[field.name])
+        if field.name == "layers":
+            continue
         (textual if str in kinds else numeric).append(field.name)
     required = [f.name for f in fields(family) if f.default is MISSING]
     return numeric, textual, required
 
 
-def _scalar_fields(family: type[AbstractModel]) -> list[str]:
+def _scalar_fields(family: type[AbstractNetwork]) -> list[str]:
     hints = typing.get_type_hints(family)
     return [f.name for f in fields(family) if float in _alternatives(hints[f.name])]
 

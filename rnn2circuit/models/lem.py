@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from rnn2circuit.arrays import Matrix, Vector, readonly
 from rnn2circuit.errors import ModelError
 from rnn2circuit.models.activations import logistic, logistic_slope
-from rnn2circuit.models.base import AbstractModel, matrix_shape
+from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork, matrix_shape
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AbstractLem(AbstractModel):
+class AbstractLem(AbstractNetwork):
     """Candidates ``tanh(Wy z + Vy u + by)`` and ``tanh(Wz y + Vz u + bz)``; x = [y, z], n = 2d."""
 
     wy: Matrix
@@ -80,7 +80,25 @@ class AbstractLem(AbstractModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lem(AbstractLem):
+class AbstractGatedLem(AbstractLem):
+    """LEM with learned time scales ``logistic(W1 y + V1 u + b1)`` and ``logistic(W2 y + ..)``."""
+
+    w1: Matrix
+    w2: Matrix
+    v1: Matrix | None = None
+    v2: Matrix | None = None
+    b1: Vector | None = None
+    b2: Vector | None = None
+
+    def __post_init__(self) -> None:
+        self.check_pairs("y", "z", "1", "2")
+
+    def without_input_map(self) -> Self:
+        return self._with_folded(**self.folded_pairs("y", "z", "1", "2"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lem(AbstractGatedLem, AbstractModel):
     r"""``y' = logistic(W2 y + ..)∘(tanh(Wy z + ..) - y)``, ``z' = logistic(W1 y + ..)∘(.. - z)``.
 
     Rusch et al. (2022), eq. 2; every sum has inputs and a bias too, as in
@@ -97,19 +115,6 @@ class Lem(AbstractLem):
     """
 
     family: ClassVar[str] = "lem"
-
-    w1: Matrix
-    w2: Matrix
-    v1: Matrix | None = None
-    v2: Matrix | None = None
-    b1: Vector | None = None
-    b2: Vector | None = None
-
-    def __post_init__(self) -> None:
-        self.check_pairs("y", "z", "1", "2")
-
-    def without_input_map(self) -> Self:
-        return self._with_folded(**self.folded_pairs("y", "z", "1", "2"))
 
     def _rhs(self, x: Array, u: Array) -> Array:
         y, z = x[..., : self.half], x[..., self.half :]
@@ -139,7 +144,7 @@ class Lem(AbstractLem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LemTwoScale(AbstractLem):
+class LemTwoScale(AbstractLem, AbstractModel):
     r"""``y' = tau_y (tanh(Wy z + Vy u + by) - y)``, ``z' = tau_z (tanh(Wz y + Vz u + bz) - z)``.
 
     Rusch et al. (2022), eq. 1. The state is x = [y, z] with n = 2d.
@@ -195,3 +200,70 @@ class LemTwoScale(AbstractLem):
     def _input_jacobian(self, x: Vector, u: Vector) -> Matrix:
         inputs = np.vstack([self.input_matrix("y"), self.input_matrix("z")])
         return self._slopes(x, u)[:, None] * inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LemCell(AbstractGatedLem, AbstractCell):
+    r"""``z+ = (1 - Δ)∘z + Δ∘tanh(Wz y + ..)``, ``y+ = (1 - Δ̄)∘y + Δ̄∘tanh(Wy z+ + ..)``.
+
+    With ``Δ = dt logistic(W1 y + V1 u + b1)`` and ``Δ̄ = dt logistic(W2 y + V2 u + b2)``: Rusch et
+    al. (2022), eq. 3, implicit-explicit because y uses the new z. The state is x = [y, z].
+
+    Parameters
+    ----------
+    dt : float
+        Required; 1 in the published code unless set. The other fields are those of `Lem`.
+    """
+
+    family: ClassVar[str] = "lem_cell"
+
+    def __post_init__(self) -> None:
+        if self.dt is None:
+            raise ModelError("dt is missing: a lem_cell needs its step; the published default is 1")
+        self.check_pairs("y", "z", "1", "2")
+
+    @property
+    def time_step(self) -> float:
+        """dt, which a valid cell has."""
+        return 1.0 if self.dt is None else self.dt
+
+    @property
+    def n_handed_on(self) -> int:
+        return self.half
+
+    def _halves(self, x: Array, u: Array) -> tuple[Array, Array, Array, Array]:
+        """Step sizes Δ and Δ̄, the new z, and the candidate of y."""
+        y, z = x[..., : self.half], x[..., self.half :]
+        slow = self.time_step * logistic(self.argument("1", y, u))
+        fast = self.time_step * logistic(self.argument("2", y, u))
+        new = z + slow * (np.tanh(self.argument("z", y, u)) - z)
+        return slow, fast, new, np.tanh(self.argument("y", new, u))
+
+    def _step(self, x: Array, u: Array) -> Array:
+        y = x[..., : self.half]
+        _, fast, new, candidate = self._halves(x, u)
+        return np.concatenate([y + fast * (candidate - y), new], axis=-1)
+
+    def _jacobian(self, x: Vector, u: Vector) -> Matrix:
+        y, z = x[: self.half], x[self.half :]
+        slow, fast, _, cy = self._halves(x, u)
+        cz = np.tanh(self.argument("z", y, u))
+        bent1, bent2 = self._bent("1", y, u), self._bent("2", y, u)
+        z_by_y = (bent1 * (cz - z))[:, None] * self.w1 + (slow * (1 - cz**2))[:, None] * self.wz
+        z_by_z = np.diag(1.0 - slow)
+        through = (fast * (1 - cy**2))[:, None] * self.wy
+        y_by_y = np.diag(1.0 - fast) + (bent2 * (cy - y))[:, None] * self.w2 + through @ z_by_y
+        return np.block([[y_by_y, through @ z_by_z], [z_by_y, z_by_z]])
+
+    def _input_jacobian(self, x: Vector, u: Vector) -> Matrix:
+        y, z = x[: self.half], x[self.half :]
+        slow, fast, _, cy = self._halves(x, u)
+        cz = np.tanh(self.argument("z", y, u))
+        by1 = (self._bent("1", y, u) * (cz - z))[:, None] * self.input_matrix("1")
+        new = by1 + (slow * (1 - cz**2))[:, None] * self.input_matrix("z")
+        by2 = (self._bent("2", y, u) * (cy - y))[:, None] * self.input_matrix("2")
+        through = (fast * (1 - cy**2))[:, None]
+        return np.vstack([by2 + through * (self.wy @ new + self.input_matrix("y")), new])
+
+    def _bent(self, gate: str, y: Vector, u: Vector) -> Vector:
+        return self.time_step * logistic_slope(self.argument(gate, y, u))

@@ -9,33 +9,15 @@ from numpy.typing import NDArray
 from rnn2circuit.arrays import Matrix, Vector, require
 from rnn2circuit.errors import ModelError
 from rnn2circuit.models.activations import logistic, logistic_slope
+from rnn2circuit.models.base import AbstractCell, AbstractModel
 from rnn2circuit.models.stc import AbstractSaturated
 
 ELASTANCES = ("asymmetric", "symmetric")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lrc(AbstractSaturated):
-    r"""``x' = ε(w)∘(-logistic(f) x + tanh(k) e_leak)``, ``w = W_e x + W_e_in u + b_elast``.
-
-    Farsang, Neubauer & Grosu (2024), eqs. 3-5. The elastance ε, one over the capacitance, is
-    ``logistic(w)`` (asymmetric) or ``logistic(w + k_elast) - logistic(w - k_elast)`` (symmetric).
-
-    Parameters
-    ----------
-    w_elast : ndarray, shape (n, n)
-        ``w_elast[post, pre]``; the other synaptic fields are those of `Stc`.
-    w_elast_in : ndarray, shape (n, m), optional
-        Absent when m = 0.
-    b_elast : ndarray, shape (n,)
-        Bias of w.
-    elastance : str
-        asymmetric or symmetric.
-    k_elast : ndarray, shape (n,), optional
-        Half-width of the symmetric elastance, not negative; required for it.
-    """
-
-    family: ClassVar[str] = "lrc"
+class AbstractLrc(AbstractSaturated):
+    """The elastance of Farsang, Neubauer & Grosu (2024), eqs. 3-5, which LRC and LRCU share."""
 
     w_elast: Matrix
     b_elast: Vector
@@ -83,17 +65,78 @@ class Lrc(AbstractSaturated):
         up, down = w + self.k_elast, w - self.k_elast
         return logistic(up) - logistic(down), logistic_slope(up) - logistic_slope(down)
 
-    def _rhs(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+    def elastic_rhs(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``ε(w)∘(-logistic(f) x + tanh(k) e_leak)``."""
         return self._elastance(x, u)[0] * self.saturated_rhs(x, u)
 
-    def _jacobian(self, x: Vector, u: Vector) -> Matrix:
+    def elastic_jacobians(self, x: Vector, u: Vector) -> tuple[Matrix, Matrix]:
+        """Derivatives of `elastic_rhs` by states (n, n) and mapped inputs (n, m)."""
         value, slope = self._elastance(x, u)
-        bent = (self.saturated_rhs(x, u) * slope)[:, None] * self.w_elast
-        return value[:, None] * self.saturated_jacobians(x, u)[0] + bent
+        states, inputs = self.saturated_jacobians(x, u)
+        bent = (self.saturated_rhs(x, u) * slope)[:, None]
+        states = value[:, None] * states + bent * self.w_elast
+        inputs = value[:, None] * inputs
+        return states, inputs if self.w_elast_in is None else inputs + bent * self.w_elast_in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lrc(AbstractLrc, AbstractModel):
+    r"""``x' = ε(w)∘(-logistic(f) x + tanh(k) e_leak)``, ``w = W_e x + W_e_in u + b_elast``.
+
+    Farsang, Neubauer & Grosu (2024), eqs. 3-5. The elastance ε, one over the capacitance, is
+    ``logistic(w)`` (asymmetric) or ``logistic(w + k_elast) - logistic(w - k_elast)`` (symmetric).
+
+    Parameters
+    ----------
+    w_elast : ndarray, shape (n, n)
+        ``w_elast[post, pre]``; the other synaptic fields are those of `Stc`.
+    w_elast_in : ndarray, shape (n, m), optional
+        Absent when m = 0.
+    b_elast : ndarray, shape (n,)
+        Bias of w.
+    elastance : str
+        asymmetric or symmetric.
+    k_elast : ndarray, shape (n,), optional
+        Half-width of the symmetric elastance, not negative; required for it.
+    """
+
+    family: ClassVar[str] = "lrc"
+
+    def _rhs(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.elastic_rhs(x, u)
+
+    def _jacobian(self, x: Vector, u: Vector) -> Matrix:
+        return self.elastic_jacobians(x, u)[0]
 
     def _input_jacobian(self, x: Vector, u: Vector) -> Matrix:
-        value, slope = self._elastance(x, u)
-        outer = value[:, None] * self.saturated_jacobians(x, u)[1]
-        if self.w_elast_in is None:
-            return outer
-        return outer + (self.saturated_rhs(x, u) * slope)[:, None] * self.w_elast_in
+        return self.elastic_jacobians(x, u)[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lrcu(AbstractLrc, AbstractCell):
+    r"""``h+ = (1 - ε(w) logistic(f))∘h + ε(w)∘tanh(k)∘e_leak``.
+
+    Farsang, Neubauer & Grosu (2024), eq. 52: one explicit Euler step of `Lrc`, whose fields it
+    has.
+
+    Parameters
+    ----------
+    dt : float, optional
+        Multiplies ε; 1 where not given.
+    """
+
+    family: ClassVar[str] = "lrcu"
+
+    @property
+    def time_step(self) -> float:
+        """dt, or 1."""
+        return 1.0 if self.dt is None else self.dt
+
+    def _step(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+        return x + self.time_step * self.elastic_rhs(x, u)
+
+    def _jacobian(self, x: Vector, u: Vector) -> Matrix:
+        return np.eye(self.n_states) + self.time_step * self.elastic_jacobians(x, u)[0]
+
+    def _input_jacobian(self, x: Vector, u: Vector) -> Matrix:
+        return self.time_step * self.elastic_jacobians(x, u)[1]

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.models.activations import logistic, logistic_slope
-from rnn2circuit.models.base import AbstractModel, matrix_shape, vector_length
+from rnn2circuit.models.base import AbstractModel, AbstractNetwork, matrix_shape, vector_length
 
 _IN_FIELDS = ("g_syn_in", "k_syn_in", "slope_in", "offset_in")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AbstractSaturated(AbstractModel):
+class AbstractSaturated(AbstractNetwork):
     """The fields and sums of Farsang et al. (2024), eq. 2, which STC and LRC share.
 
     ``f_i = Σ_j g_syn_ij s_ij + g_leak_i`` and ``k_i = Σ_j k_syn_ij s_ij + g_leak_i`` with
@@ -105,7 +105,7 @@ class AbstractSaturated(AbstractModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stc(AbstractSaturated):
+class Stc(AbstractSaturated, AbstractModel):
     r"""``x' = -logistic(f) x + tanh(k) e_leak``.
 
     The saturated LTC of Farsang, Neubauer & Grosu (2024), eq. 2: f and k are sums over logistic
