@@ -30,13 +30,24 @@ def add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:
     else:
         verb.add_argument(flag, metavar="MODEL", help=what)
     group = verb.add_argument_group("what a foreign weight file does not record")
-    group.add_argument("--dt", type=float, help="time step the weights were trained with")
+    group.add_argument(
+        "--dt", type=float, help="time step the weights were trained with: read them as an ODE"
+    )
+    group.add_argument(
+        "--clocked",
+        action="store_const",
+        const=True,
+        help="read the weights as the discrete program they are: a clocked circuit",
+    )
     group.add_argument("--activation", help="of an nn.RNN: tanh (its default) or relu")
     group.add_argument(
         "--ncps-parameters",
         choices=["softplus", "raw"],
         help="whether the LTC file was trained with implicit_param_constraints (softplus)",
     )
+    group.add_argument("--unfolds", type=int, help="ode_unfolds of an ncps LTC")
+    group.add_argument("--tau", type=float, help="time constant of a leaky network")
+    group.add_argument("--elastance", choices=["asymmetric", "symmetric"], help="of an LRC")
     group.add_argument("--readout", metavar="PREFIX", help="which layer is the readout")
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TypeAlias
 
@@ -41,8 +42,9 @@ from rnn2circuit.flow import (
     verify_compiled,
 )
 from rnn2circuit.linearize import describe_linearization, linearize, write_linearization
-from rnn2circuit.models import Linear, Model
+from rnn2circuit.models import Linear, Network
 from rnn2circuit.models.describe import describe_model
+from rnn2circuit.models.importers import ImportOptions
 from rnn2circuit.models.io import load
 from rnn2circuit.report.files import write_all
 from rnn2circuit.report.json_report import report_json
@@ -221,14 +223,8 @@ def run_demo_verb(args: argparse.Namespace) -> int:
     return results.verdict.exit_code
 
 
-def _load(args: argparse.Namespace) -> Model:
-    return load(
-        args.model,
-        dt=args.dt,
-        activation=args.activation,
-        ncps_parameters=args.ncps_parameters,
-        readout=args.readout,
-    )
+def _load(args: argparse.Namespace) -> Network:
+    return load(args.model, **{f.name: getattr(args, f.name) for f in fields(ImportOptions)})
 
 
 def _compile(args: argparse.Namespace) -> Compiled:
@@ -253,7 +249,7 @@ def _compile(args: argparse.Namespace) -> Compiled:
     )
 
 
-def _stimulus(args: argparse.Namespace, model: Model) -> Stimulus | None:
+def _stimulus(args: argparse.Namespace, model: Network) -> Stimulus | None:
     if args.stimulus is not None:
         return load_stimulus(args.stimulus, n_inputs=model.n_inputs, hold=args.hold)
     if args.hold is not None:
@@ -261,7 +257,7 @@ def _stimulus(args: argparse.Namespace, model: Model) -> Stimulus | None:
     return None
 
 
-def _linear_model(model: Model, at: str) -> Linear:
+def _linear_model(model: Network, at: str) -> Linear:
     return linearize(model, at="equilibrium" if at == "equilibrium" else "origin").model
 
 

@@ -12,8 +12,8 @@ import struct
 import threading
 import types
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,61 +25,25 @@ from rnn2circuit.errors import ModelError, OutputError, Rnn2CircuitError
 from rnn2circuit.models import FAMILIES, Network, Stack
 from rnn2circuit.models.base import AbstractNetwork, arrays_of, strings_of
 from rnn2circuit.models.containers import MAX_BYTES, Tensors, read_tensors
-from rnn2circuit.models.import_lem import is_lem, lem_from_torch
-from rnn2circuit.models.import_ncps import is_ncps_ltc, ltc_from_ncps
-from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch, is_torch_recurrent
+from rnn2circuit.models.importers import FILE_IMPORTERS, TENSOR_IMPORTERS, ImportOptions
 
 SUFFIXES = (".npz", ".safetensors", ".json", ".pt", ".pth")
 MAX_MESSAGE = 800  # characters; a file's own names may be of any length
 
 _LAYER = re.compile(r"layer([1-9]\d{0,3})\.(.+)")
 
-Arrays = Mapping[str, NDArray[Any]]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Importer:
-    """A foreign format: how it is recognised, read, and which options apply to it."""
-
-    recognises: Callable[[Arrays], bool]
-    build: Callable[..., Network]
-    options: frozenset[str]
-
-
-_IMPORTERS = (  # the first that recognises the tensors reads them
-    _Importer(recognises=is_ncps_ltc, build=ltc_from_ncps, options=frozenset({"ncps_parameters"})),
-    _Importer(recognises=is_lem, build=lem_from_torch, options=frozenset({"dt"})),
-    _Importer(
-        recognises=is_torch_recurrent,
-        build=ctrnn_from_torch,
-        options=frozenset({"dt", "activation", "readout"}),
-    ),
-)
-
-
-def load(
-    path: str | Path,
-    *,
-    dt: float | None = None,
-    activation: str | None = None,
-    ncps_parameters: str | None = None,
-    readout: str | None = None,
-) -> Network:
-    """Read a model.
+def load(path: str | Path, **options: Any) -> Network:
+    """Read a network.
 
     Parameters
     ----------
     path : str or Path
-        ``.npz``, ``.safetensors`` or ``.json`` with canonical fields; ``.pt``, ``.pth`` or
-        ``.safetensors`` with a torch ``state_dict`` of an ``nn.RNN``, an ``ncps`` LTC or a LEM.
-    dt : float, optional
-        Time step of a discrete network, in model time units; required for nn.RNN and LEM.
-    activation : str, optional
-        Of an ``nn.RNN``, whose file does not record it: tanh (its default) or relu.
-    ncps_parameters : {"softplus", "raw"}, optional
-        Required for an ``ncps`` LTC: whether it was built with ``implicit_param_constraints``.
-    readout : str, optional
-        Prefix of the layer that is the readout, where the file does not make it plain.
+        ``.npz``, ``.safetensors`` or ``.json`` with canonical fields, or a file of one of the
+        foreign programs that docs/import.md lists.
+    **options
+        What the file leaves open, by the names of `ImportOptions`: ``dt``, ``clocked``,
+        ``activation``, ``ncps_parameters``, ``unfolds``, ``tau``, ``elastance``, ``readout``.
 
     Raises
     ------
@@ -87,14 +51,14 @@ def load(
         If the file cannot be read, is not a model, or an option is missing or does not apply.
     """
     path = Path(path)
-    given = {
-        "dt": dt,
-        "activation": activation,
-        "ncps_parameters": ncps_parameters,
-        "readout": readout,
-    }
+    given = ImportOptions(**options).given()
     try:
-        return _interpret(_read(path), {k: v for k, v in given.items() if v is not None})
+        _check_values(given)
+        own = FILE_IMPORTERS.get(path.suffix.lower())
+        if own is not None:
+            _check_options(given, own.options)
+            return own.build(path, **given)
+        return _interpret(_read(path), given)
     except Rnn2CircuitError as error:
         raise ModelError(_sentence(f"{path.name}: {error}")) from error
 
@@ -119,13 +83,18 @@ def _sentence(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def _check_values(options: Mapping[str, Any]) -> None:
+    for name in ("dt", "tau", "unfolds"):
+        value = options.get(name, 1.0)
+        if not (np.isfinite(value) and value > 0):
+            raise ModelError(f"{name} must be positive, got {value!r}")
+
+
 def _interpret(tensors: Tensors, options: dict[str, Any]) -> Network:
-    if "dt" in options and not (np.isfinite(options["dt"]) and options["dt"] > 0):
-        raise ModelError(f"dt must be positive, got {options['dt']!r}")
     if "family" in tensors.strings:
         _check_options(options, frozenset({"dt"}))
         return model_from_fields(tensors, dt=options.get("dt"))
-    importer = next((i for i in _IMPORTERS if i.recognises(tensors.arrays)), None)
+    importer = next((i for i in TENSOR_IMPORTERS if i.recognises(tensors.arrays)), None)
     if importer is None:
         shown = ", ".join(repr(name) for name in sorted(tensors.arrays)[:6]) or "nothing"
         raise ModelError(
