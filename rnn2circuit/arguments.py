@@ -16,9 +16,12 @@ def add_judgement(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
     verb.add_argument("--plot", metavar="FILE", help="draw waveforms and errors (.png or .svg)")
     limits = Limits()
-    verb.add_argument("--limit-extraction", type=float, default=limits.extraction, metavar="E")
-    verb.add_argument("--limit-transient", type=float, default=limits.transient, metavar="E")
-    verb.add_argument("--limit-steps", type=float, default=limits.steps, metavar="E")
+    for name, default in (
+        ("extraction", f"{limits.extraction:g}"),
+        ("transient", f"{limits.transient:g}, of clocked cells {limits.held:g}"),
+        ("steps", f"{limits.steps:g}"),
+    ):
+        verb.add_argument(f"--limit-{name}", type=float, metavar="E", help=f"default {default}")
     verb.add_argument("--seed", type=int, default=SEED, help="of the extraction's random states")
 
 

@@ -124,9 +124,13 @@ def run_verify_netlist(args: argparse.Namespace) -> int:
 def _verify(
     compiled: Compiled, args: argparse.Namespace, tell: Callable[[str], None]
 ) -> Verification:
-    limits = Limits(
-        extraction=args.limit_extraction, transient=args.limit_transient, steps=args.limit_steps
-    )
+    given = {
+        "extraction": args.limit_extraction,
+        "transient": args.limit_transient,
+        "held": args.limit_transient,
+        "steps": args.limit_steps,
+    }
+    limits = Limits(**{name: value for name, value in given.items() if value is not None})
     return verify_compiled(
         compiled,
         simulator=args.simulator,

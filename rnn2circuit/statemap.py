@@ -29,6 +29,33 @@ class PortMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockMap:
+    """The clock of a sample-and-hold circuit: one period per step, high in its first half.
+
+    Step k (from 0) reads the inputs and the held state while the clock is high in
+    ``k period .. (k + 1/2) period``, and the new state stands at the ports from the following
+    half to the next: read it at ``(k + sampling_phase) period``.
+    """
+
+    port: str  # net of the clock
+    period: float  # s
+    sampling_phase: float  # of a period, when the new state is read
+    low: float  # V
+    high: float  # V
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.period) and self.period > 0):
+            raise CircuitError(f"clock_period must be positive, got {self.period!r}")
+        if not 0.5 < self.sampling_phase < 1.0:
+            raise CircuitError(
+                "sampling_phase must lie in the second half of a period, between 0.5 and 1, "
+                f"got {self.sampling_phase!r}"
+            )
+        if not self.low < self.high:
+            raise CircuitError(f"a clock needs low < high, got {self.low!r} and {self.high!r} V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateMap:
     """All ports of a circuit, and the time scale ``t_circuit = seconds_per_unit * t``.
 
@@ -40,6 +67,7 @@ class StateMap:
     states: tuple[PortMap, ...]
     outputs: tuple[PortMap, ...]  # empty where the model has no readout
     seconds_per_unit: float  # s per model time unit
+    clock: ClockMap | None = None  # of clocked cells, whose unit of time is one step
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.seconds_per_unit) and self.seconds_per_unit > 0):
@@ -47,8 +75,10 @@ class StateMap:
 
     @property
     def ports(self) -> tuple[str, ...]:
-        """Port nets in the order of the subcircuit: inputs, states, outputs."""
-        return tuple(m.port for m in (*self.inputs, *self.states, *self.outputs))
+        """Port nets in the order of the subcircuit: inputs, clock, states, outputs."""
+        clock = () if self.clock is None else (self.clock.port,)
+        shown = (m.port for m in (*self.states, *self.outputs))
+        return (*(m.port for m in self.inputs), *clock, *shown)
 
 
 def to_volts(ports: Sequence[PortMap], values: ArrayLike) -> NDArray[np.float64]:
@@ -125,6 +155,14 @@ def map_to_json(record: NetlistMap) -> str:
         "seconds_per_unit": ports.seconds_per_unit,
         "element_counts": dict(record.element_counts),
     }
+    if ports.clock is not None:
+        data |= {
+            "clock_period": ports.clock.period,
+            "sampling_phase": ports.clock.sampling_phase,
+            "clock_port": ports.clock.port,
+            "clock_low": ports.clock.low,
+            "clock_high": ports.clock.high,
+        }
     return json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
@@ -148,21 +186,39 @@ def map_from_json(text: str) -> NetlistMap:
         if not isinstance(value, str):
             raise CircuitError(f"map field {name!r} must be text, got {value!r}")
         fields[name] = value
-    seconds = data.get("seconds_per_unit")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise CircuitError(f"map field 'seconds_per_unit' must be a number, got {seconds!r}")
     state_map = StateMap(
         inputs=_port_list(data, "inputs"),
         states=_port_list(data, "states"),
         outputs=_port_list(data, "outputs"),
-        seconds_per_unit=float(seconds),
+        seconds_per_unit=_number(data, "seconds_per_unit"),
+        clock=_clock(data) if "clock_period" in data else None,
     )
     if data.get("ports") != list(state_map.ports):
-        raise CircuitError("map field 'ports' must list inputs, states and outputs in that order")
+        raise CircuitError("map field 'ports' must list inputs, clock, states, outputs in order")
     counts = data.get("element_counts")
     if not isinstance(counts, dict) or not all(isinstance(v, int) for v in counts.values()):
         raise CircuitError("map field 'element_counts' must map kinds to whole numbers")
     return NetlistMap(state_map=state_map, element_counts=tuple(counts.items()), **fields)
+
+
+def _number(data: dict[str, object], name: str) -> float:
+    value = data.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CircuitError(f"map field {name!r} must be a number, got {value!r}")
+    return float(value)
+
+
+def _clock(data: dict[str, object]) -> ClockMap:
+    port = data.get("clock_port")
+    if not isinstance(port, str):
+        raise CircuitError(f"map field 'clock_port' must be text, got {port!r}")
+    return ClockMap(
+        port=port,
+        period=_number(data, "clock_period"),
+        sampling_phase=_number(data, "sampling_phase"),
+        low=_number(data, "clock_low"),
+        high=_number(data, "clock_high"),
+    )
 
 
 def _port_list(data: dict[str, object], name: str) -> tuple[PortMap, ...]:

@@ -162,7 +162,7 @@ def hold_samples(times: ArrayLike, values: ArrayLike, *, hold: Hold) -> PwlStimu
     end = float(t[-1] + gaps.mean())
     corner_times = np.concatenate([[t[0]], np.column_stack([t[1:], t[1:] + edge]).ravel(), [end]])
     corner_values = np.concatenate(
-        [u[:1], np.stack([u[:-1], u[1:]], axis=1).reshape(-1, u.shape[1]), u[-1:]]
+        [u[:1], np.stack([u[:-1], u[1:]], axis=1).reshape(2 * len(gaps), u.shape[1]), u[-1:]]
     )
     return PwlStimulus(times=corner_times, values=corner_values)
 

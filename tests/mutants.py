@@ -39,8 +39,8 @@ def _mutate(line: str, kind: str, rng: np.random.Generator, nets: list[str]) -> 
     if line.startswith("."):
         return None
     if kind == "swap":
-        # Turning a resistor round changes nothing; a state at rest has no sign either.
-        if line[0] == "r" or (line[0] in "cl" and float(line.split("ic=")[1]) == 0.0):
+        # Turning a resistor or switch round changes nothing; a state at rest has no sign either.
+        if line[0] in "rs" or (line[0] in "cl" and float(line.split("ic=")[1]) == 0.0):
             return None
         tokens[1], tokens[2] = tokens[2], tokens[1]
         return " ".join(tokens)

@@ -200,7 +200,10 @@ def test_a_map_reads_back_to_itself():
         (lambda text: text.replace('"states": [', '"states": 3, "other": ['), "list of ports"),
         (lambda text: text.replace('"volts_per_unit": 0.25', '"volts": 0.25'), "must hold name"),
         (lambda text: text.replace('"Resistors": 2', '"Resistors": "two"'), "whole numbers"),
-        (lambda text: text.replace('"port": "u1"', '"port": "u7"'), "inputs, states and outputs"),
+        (
+            lambda text: text.replace('"port": "u1"', '"port": "u7"'),
+            "inputs, clock, states, outputs",
+        ),
     ],
 )
 def test_a_damaged_map_is_refused_with_its_reason(edit, message):

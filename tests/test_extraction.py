@@ -256,7 +256,7 @@ REFUSALS = [
     (sub(BODY + ".ic x1=1\n"), "is not a list of"),
     (sub(BODY + ".include /etc/passwd\n"), "card '.include'"),
     (sub(BODY + ".control\n"), "card '.control'"),
-    (sub(BODY + ".model d d\n"), "card '.model'"),
+    (sub(BODY + ".model d d\n"), "the one kind of model"),
     (sub(BODY + "*#shell touch x\n"), "is a command to ngspice"),
     (sub(BODY + "r2 x1 a-b 1\n"), "is not plain letters and digits"),
     (sub().replace(".ends s\n", ""), "has no .ends"),

@@ -341,7 +341,7 @@ def test_an_operating_point_that_fails_is_no_pass():
 def test_the_report_says_where_the_simulator_was_not_asked():
     compiled = compile_model(plain_model())
     result = verify_compiled(compiled, simulator=canned_run(compiled))
-    assert "simulator.f was not checked" in result.report.notes[0]
+    assert "its own right-hand side was not checked" in result.report.notes[0]
     assert "simulator.f" not in [c.id for c in result.report.checks]
 
 

@@ -14,6 +14,7 @@ Sign convention: a source of current drives it *into* its ``out`` net (from grou
 exists is valid: columns are of one length, read-only and finite.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -247,6 +248,40 @@ class Products:
         _check(self, nets=("out", "a", "b"), values=())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Switches:
+    """A resistance between p and n that the voltage of `control` switches.
+
+    With ``closes = "high"`` it is `on_resistance` above ``threshold + hysteresis`` and
+    `off_resistance` below ``threshold - hysteresis``; with ``"low"`` the other way round.
+    """
+
+    stem: str
+    index: Indices
+    meaning: str
+    p: Indices
+    n: Indices
+    control: Indices
+    closes: str  # high or low
+    threshold: float  # V
+    hysteresis: float  # V
+    on_resistance: float  # ohm
+    off_resistance: float  # ohm
+
+    def __post_init__(self) -> None:
+        _check(self, nets=("p", "n", "control"), values=())
+        if self.closes not in ("high", "low"):
+            raise CircuitError(
+                f"switches {self.stem!r} must close at high or low, got {self.closes!r}"
+            )
+        sizes = (self.hysteresis, self.on_resistance, self.off_resistance)
+        if not (all(math.isfinite(v) and v > 0 for v in sizes) and math.isfinite(self.threshold)):
+            raise CircuitError(
+                f"switches {self.stem!r} need a finite threshold and positive hysteresis and "
+                f"resistances, got {self.threshold!r} and {sizes!r}"
+            )
+
+
 Bank: TypeAlias = (  # closed: a new kind must break the type check of every consumer
     Resistors
     | Capacitors
@@ -260,6 +295,7 @@ Bank: TypeAlias = (  # closed: a new kind must break the type check of every con
     | Gyrators
     | SigmoidStages
     | Products
+    | Switches
 )
 
 
@@ -276,6 +312,8 @@ def net_columns(bank: Bank) -> tuple[str, ...]:
             return ("p1", "n1", "p2", "n2")
         case Products():
             return ("out", "a", "b")
+        case Switches():
+            return ("p", "n", "control")
 
 
 def _check(bank: Bank, *, nets: tuple[str, ...], values: tuple[str, ...]) -> None:

@@ -36,7 +36,26 @@ class SineSource:
     frequency: float  # Hz
 
 
-Source: TypeAlias = PwlSource | SineSource
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulseSource:
+    """A clock: low at t = 0, rising at once to high, and so on with each period."""
+
+    low: float  # V
+    high: float  # V
+    edge: float  # s, of rise and fall
+    high_for: float  # s, between the edges
+    period: float  # s
+
+    def __post_init__(self) -> None:
+        spans = (self.edge, self.high_for, self.period)
+        if not (min(spans) > 0 and 2 * self.edge + self.high_for < self.period):
+            raise CircuitError(
+                "a pulse needs positive spans that fit its period, got edge "
+                f"{self.edge!r} s, high for {self.high_for!r} s, period {self.period!r} s"
+            )
+
+
+Source: TypeAlias = PwlSource | SineSource | PulseSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,15 +14,23 @@ from rnn2circuit.errors import (
     UsageError,
 )
 from rnn2circuit.models import Model
-from rnn2circuit.models.base import AbstractModel, weights_sha256
+from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork, weights_sha256
 from rnn2circuit.models.reference import ReferenceSolution, solve
 from rnn2circuit.models.timing import default_duration, largest_step
+from rnn2circuit.models.trajectory import DEFAULT_STEPS, Trajectory, run_cell
 from rnn2circuit.report.files import write_all
 from rnn2circuit.statemap import NetlistMap, StateMap, map_to_json
 from rnn2circuit.stimulus import Stimulus, default_stimulus
 from rnn2circuit.synthesis.nport import COUPLINGS, Coupling
 from rnn2circuit.synthesis.realize import Realization, Realizer, realize
-from rnn2circuit.synthesis.scaling import FORMS, Form, Scaling, choose_scaling, scale_to
+from rnn2circuit.synthesis.scaling import (
+    FORMS,
+    Form,
+    Scaling,
+    choose_scaling,
+    scale_cell,
+    scale_to,
+)
 from rnn2circuit.synthesis.testbench import describe_stimulus, make_testbench
 from rnn2circuit.verify.equations import sha256_text
 from rnn2circuit.writers.ngspice import write_subcircuit, write_testbench
@@ -33,6 +41,8 @@ Level: TypeAlias = Literal["ideal"]
 
 TOOL_VERSION = version("rnn2circuit")
 _FAMILY = re.compile(r"[a-z][a-z0-9_]{0,40}")  # it becomes part of the subcircuit's name
+HELD_STEP = {"default": 1e-2, "high": 2.5e-3}  # of a clock period: only settled values count
+WHOLE = 1e-9  # by which a number of steps may be off a whole one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -46,8 +56,8 @@ class Compiled:
         What the testbench applies and for how long, in model time units.
     accuracy : str
         ``default`` or ``high``.
-    reference : ReferenceSolution
-        The model's own answer to the same stimulus.
+    reference : ReferenceSolution or Trajectory
+        The model's own answer to the same stimulus: of a cell, its program.
     realization : Realization or None
         The circuit the text was written from; None for a text that came from elsewhere.
     notes : tuple of str
@@ -55,7 +65,7 @@ class Compiled:
     """
 
     name: str
-    model: AbstractModel
+    model: AbstractNetwork
     record: NetlistMap
     bench: Testbench
     netlist: str
@@ -63,7 +73,7 @@ class Compiled:
     stimulus: Stimulus
     duration: float
     accuracy: Accuracy
-    reference: ReferenceSolution
+    reference: ReferenceSolution | Trajectory
     realization: Realization | None = None
     notes: tuple[str, ...] = ()
 
@@ -95,7 +105,7 @@ class Compiled:
 
 
 def compile_model(
-    model: AbstractModel,
+    model: AbstractNetwork,
     *,
     name: str = "network",
     form: Form = "rc",
@@ -125,6 +135,7 @@ def compile_model(
         Input signal; `default_stimulus` (one sine per input) where not given.
     duration : float, optional
         Length of the run in model time units; the stimulus' own, or ten characteristic times.
+        Of a cell, a number of steps; the stimulus' own, or 60.
     step : float, optional
         Largest time step in model time units; chosen from the reference for `accuracy`.
     realizer : callable, optional
@@ -189,7 +200,7 @@ def compile_model(
 def adopt_netlist(
     netlist: str,
     record: NetlistMap,
-    model: AbstractModel,
+    model: AbstractNetwork,
     *,
     name: str = "network",
     stimulus: Stimulus | None = None,
@@ -223,7 +234,7 @@ def adopt_netlist(
 def _with_testbench(
     netlist: str,
     record: NetlistMap,
-    model: AbstractModel,
+    model: AbstractNetwork,
     name: str,
     stimulus: Stimulus | None,
     *,
@@ -231,9 +242,17 @@ def _with_testbench(
     step: float | None,
     accuracy: Accuracy,
 ) -> Compiled:
-    stimulus, duration = _drive(model, stimulus, duration)
-    reference = solve(model, stimulus, t_end=duration)
-    h = largest_step(reference, accuracy=accuracy) if step is None else positive("step", step)
+    reference: ReferenceSolution | Trajectory
+    if isinstance(model, AbstractCell):
+        reference = _run_program(model, stimulus, duration)
+        stimulus, duration = reference.stimulus, reference.t_end
+        h = HELD_STEP[accuracy]
+    else:
+        continuous = _continuous(model)
+        stimulus, duration = _drive(continuous, stimulus, duration)
+        reference = solve(continuous, stimulus, t_end=duration)
+        h = largest_step(reference, accuracy=accuracy)
+    h = h if step is None else positive("step", step)
     bench = make_testbench(record, stimulus, duration=duration, step=h)
     title = [f"rnn2circuit testbench of {record.netlist}", describe_stimulus(stimulus)]
     return Compiled(
@@ -250,8 +269,33 @@ def _with_testbench(
     )
 
 
-def _scaling(model: AbstractModel, given: dict[str, Any]) -> Scaling:
+def _continuous(model: AbstractNetwork) -> AbstractModel:
+    if not isinstance(model, AbstractModel):
+        raise UsageError(f"{type(model).__name__} is neither a continuous model nor a cell")
+    return model
+
+
+def _run_program(
+    cell: AbstractCell, stimulus: Stimulus | None, duration: float | None
+) -> Trajectory:
+    """A cell's own steps: as many as asked for, as the stimulus has, or `DEFAULT_STEPS`."""
+    own = None if stimulus is None else stimulus.duration
+    steps = float(DEFAULT_STEPS) if own is None else np.floor(own + WHOLE)
+    if duration is not None:
+        steps = positive("duration", duration)
+        if abs(steps - round(steps)) > WHOLE:
+            raise UsageError(f"a clocked cell runs for whole steps, got duration {duration!r}")
+    steps = round(steps)
+    if stimulus is None:
+        stimulus = default_stimulus(cell.n_inputs, duration=float(max(steps, 1)))
+    return run_cell(cell, stimulus, n_steps=steps)
+
+
+def _scaling(model: AbstractNetwork, given: dict[str, Any]) -> Scaling:
     """Automatic scaling; a family that is not part of the package counts in its own units."""
+    if isinstance(model, AbstractCell):
+        known = ("seconds_per_unit", "volts_per_unit", "impedance")
+        return scale_cell(model, **{name: given[name] for name in known})
     if isinstance(model, get_args(Model)):
         return choose_scaling(cast(Model, model), **given)
     swing = max(1.0, float(np.max(np.abs(model.initial_state))))

@@ -10,7 +10,8 @@ from rnn2circuit.errors import (
 )
 from rnn2circuit.flow.compile import Accuracy, Compiled, Level, compile_model
 from rnn2circuit.flow.run import Simulation, default_timeout, simulate
-from rnn2circuit.models.base import AbstractModel
+from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork
+from rnn2circuit.models.trajectory import Trajectory
 from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.stimulus import Stimulus
@@ -21,6 +22,15 @@ from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations
 from rnn2circuit.verify.evaluated import check_evaluated
+from rnn2circuit.verify.steps import (
+    HELD,
+    check_evaluated_step,
+    check_held,
+    check_held_outputs,
+    check_held_steps,
+    check_step,
+    held_states,
+)
 from rnn2circuit.verify.transient import (
     STEP,
     WAVEFORM,
@@ -41,6 +51,7 @@ class Limits:
     extraction: float = EXACT
     transient: float = WAVEFORM  # parts of each state's range
     steps: float = STEP  # parts of each state's largest rate
+    held: float = HELD  # of clocked cells, held states: parts of each state's range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +72,7 @@ class Verification:
 
 
 def verify_model(
-    model: AbstractModel,
+    model: AbstractNetwork,
     *,
     name: str = "network",
     form: Form = "rc",
@@ -131,25 +142,11 @@ def verify_compiled(
     limits = Limits() if limits is None else limits
     program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
     _tell(progress, "reading the netlist back")
-    checks = list(
-        check_equations(
-            compiled.netlist, compiled.record, compiled.model, seed=seed, limit=limits.extraction
-        )
-    )
     evaluated = isinstance(program, OperatingPointSimulator)
-    if evaluated:
-        _tell(progress, f"evaluating the right-hand side with {program.name}")
-        checks.append(
-            check_evaluated(
-                compiled.netlist,
-                compiled.record,
-                compiled.model,
-                program,
-                seed=seed,
-                timeout=default_timeout(compiled) if timeout is None else timeout,
-                limit=limits.extraction,
-            )
-        )
+    checks = list(_read_back(compiled, limits, seed))
+    if isinstance(program, OperatingPointSimulator):
+        _tell(progress, f"evaluating the equations with {program.name}")
+        checks.append(_evaluate(compiled, program, limits, seed, timeout))
     _tell(progress, f"simulating with {program.name}")
     simulation = None
     warnings: tuple[str, ...] = ()
@@ -169,13 +166,54 @@ def verify_compiled(
     return Verification(report=report, compiled=compiled, simulation=simulation)
 
 
+def _read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...]:
+    """What the text says, without a simulator."""
+    text, record, model = compiled.netlist, compiled.record, compiled.model
+    if isinstance(model, AbstractCell):
+        return check_step(text, record, model, seed=seed, limit=limits.extraction)
+    return check_equations(text, record, _continuous(model), seed=seed, limit=limits.extraction)
+
+
+def _evaluate(
+    compiled: Compiled,
+    program: OperatingPointSimulator,
+    limits: Limits,
+    seed: int,
+    timeout: float | None,
+) -> Check:
+    """What the simulator makes of the same text, without time."""
+    text, record, model = compiled.netlist, compiled.record, compiled.model
+    timeout = default_timeout(compiled) if timeout is None else timeout
+    limit = limits.extraction
+    if isinstance(model, AbstractCell):
+        return check_evaluated_step(
+            text, record, model, program, seed=seed, timeout=timeout, limit=limit
+        )
+    return check_evaluated(
+        text, record, _continuous(model), program, seed=seed, timeout=timeout, limit=limit
+    )
+
+
+def _continuous(model: AbstractNetwork) -> AbstractModel:
+    if not isinstance(model, AbstractModel):
+        raise TypeError(f"{type(model).__name__} is neither a continuous model nor a cell")
+    return model
+
+
 def _compare_run(simulation: Simulation, limits: Limits) -> list[Check]:
     compiled, t, x = simulation.compiled, simulation.t, simulation.x
     reference = compiled.reference
+    if isinstance(reference, Trajectory):
+        held = held_states(t, x, compiled.record, reference.n_steps)
+        checks = [check_held(held, reference, limit=limits.held)]
+        if compiled.state_map.outputs:
+            y = held_states(t, simulation.y, compiled.record, reference.n_steps)
+            checks.append(check_held_outputs(y, reference, limit=limits.held))
+        return [*checks, check_held_steps(held, reference, limit=limits.held)]
     checks = [check_waveforms(t, x, reference, limit=limits.transient)]
     if compiled.state_map.outputs:
         checks.append(check_outputs(t, simulation.y, reference, limit=limits.transient))
-    checks.append(check_steps(t, x, compiled.model, reference, limit=limits.steps))
+    checks.append(check_steps(t, x, reference.model, reference, limit=limits.steps))
     return checks
 
 
@@ -193,7 +231,9 @@ def _failed_run(error: SimulationError, limit: float) -> Check:
 def _notes(compiled: Compiled, program: Simulator, *, evaluated: bool) -> tuple[str, ...]:
     notes = list(compiled.notes)
     if not evaluated:
-        notes.append(f"{program.name} gives no operating points, so simulator.f was not checked")
+        notes.append(
+            f"{program.name} gives no operating points, so its own right-hand side was not checked"
+        )
     if float(compiled.reference.range.max()) == 0.0:
         notes.append(
             "no state moves under this stimulus, so the waveforms prove little; the extraction "

@@ -18,7 +18,7 @@ from rnn2circuit.linearize.statespace import (
     stability_of,
     time_constants_of,
 )
-from rnn2circuit.models import AbstractModel, Linear
+from rnn2circuit.models import AbstractModel, AbstractNetwork, Linear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,7 +75,7 @@ class Linearization:
 
 
 def linearize(
-    model: AbstractModel,
+    model: AbstractNetwork,
     *,
     at: Literal["origin", "equilibrium"] | ArrayLike = "origin",
     u: ArrayLike | None = None,
@@ -96,11 +96,16 @@ def linearize(
     Raises
     ------
     ModelError
-        If an array does not fit the model, no equilibrium is found, or the point lies on the
-        kink of a relu.
+        If it is a discrete-time cell, an array does not fit the model, no equilibrium is found, or
+        the point lies on the kink of a relu.
     UsageError
         If `at` is another word.
     """
+    if not isinstance(model, AbstractModel):
+        raise ModelError(
+            f"a {model.family} cell is a discrete program; linearize its ODE reading, which --dt "
+            "asks for where there is one"
+        )
     held = input_of(model, u)
     x = _point(model, at, held)
     jump = kink_entry(model, x, held)

@@ -2,12 +2,18 @@
 
 import numpy as np
 
-from rnn2circuit.models.base import AbstractModel, arrays_of, strings_of, weights_sha256
+from rnn2circuit.models.base import (
+    AbstractModel,
+    AbstractNetwork,
+    arrays_of,
+    strings_of,
+    weights_sha256,
+)
 
 MOST_TIME_CONSTANTS = 12  # listed in full; beyond, their extremes say more
 
 
-def describe_model(model: AbstractModel, *, title: str) -> str:
+def describe_model(model: AbstractNetwork, *, title: str) -> str:
     """A page of text on a model; ends in a newline."""
     equation = (type(model).__doc__ or "").strip().splitlines()[0]
     lines = [
@@ -20,7 +26,8 @@ def describe_model(model: AbstractModel, *, title: str) -> str:
     lines += [f"  {key:<11} {text}" for key, text in strings_of(model).items() if key != "family"]
     if model.dt is not None:
         lines.append(f"  trained dt  {model.dt:g} model time units")
-    lines.append(_time_constants(model))
+    if isinstance(model, AbstractModel):
+        lines.append(_time_constants(model))
     lines.append(f"  weights     sha256 {weights_sha256(model)}")
     lines.append("  fields")
     for name, array in arrays_of(model).items():

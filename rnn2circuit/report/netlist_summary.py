@@ -14,6 +14,7 @@ from rnn2circuit.circuit.banks import (
     Products,
     Resistors,
     SigmoidStages,
+    Switches,
     Transconductances,
     Transresistances,
     VoltageAmplifiers,
@@ -38,7 +39,7 @@ def describe_circuit(record: NetlistMap, circuit: Circuit) -> str:
         f"{record.subckt}: {len(ports.inputs)} inputs, {len(ports.states)} states, "
         f"{len(ports.outputs)} outputs; form {record.form}, coupling {record.coupling}, "
         f"level {record.level}",
-        f"  {ports.seconds_per_unit:g} s per model time unit, "
+        f"  {ports.seconds_per_unit:g} s per {'step' if ports.clock else 'model time unit'}, "
         f"{ports.states[0].volts_per_unit:g} V per unit of state",
     ]
     lines += [f"  {count:>8} {kind}" for kind, count in record.element_counts]
@@ -96,5 +97,6 @@ def _values(bank: Bank) -> tuple[str, Vector]:
             | CurrentMirrors()
             | SigmoidStages()
             | Products()
+            | Switches()
         ):
             return "", np.zeros(0)

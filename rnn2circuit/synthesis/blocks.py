@@ -5,6 +5,7 @@ ground into which currents flow, so that an n-term sum costs n linear elements a
 nonlinear one. States are in `relaxation`, couplings in `nport`, synaptic gates in `gates`.
 """
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -133,6 +134,32 @@ def copies(
             )
         )
     return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Signal:
+    """Quantities that stand on nets, one net each."""
+
+    nets: Indices
+    volts_per_unit: float = 1.0
+
+
+def combine(
+    b: CircuitBuilder, prefix: str, *parts: tuple[Signal, float], scaling: Scaling
+) -> Signal:
+    """``Σ coefficient * signal``, element by element, at 1 V per unit."""
+    count = len(parts[0][0].nets)
+    nodes = sum_nodes(b, prefix, count, scaling)
+    for letter, (signal, coefficient) in zip("abcd", parts, strict=False):
+        inject(
+            b,
+            f"{prefix}{letter}",
+            f"part {letter} of the sum: gm = {coefficient:g} / (impedance volts)",
+            out=nodes,
+            control=signal.nets,
+            gm=np.eye(count) * coefficient / (scaling.impedance * signal.volts_per_unit),
+        )
+    return Signal(nets=nodes)
 
 
 def some_nets(b: CircuitBuilder, prefix: str, used: Mask) -> tuple[Indices, Indices]:

@@ -9,8 +9,10 @@ from rnn2circuit.arrays import Indices
 from rnn2circuit.circuit.circuit import Circuit, CircuitBuilder
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.models import (
-    FAMILIES,
+    MODELS,
+    AbstractCell,
     AbstractModel,
+    AbstractNetwork,
     Ctrnn,
     Energy,
     GruOde,
@@ -24,7 +26,9 @@ from rnn2circuit.models import (
     Stc,
 )
 from rnn2circuit.statemap import PortMap, StateMap
-from rnn2circuit.synthesis.blocks import bias, inject, sum_nodes
+from rnn2circuit.synthesis.blocks import Signal, bias, inject, sum_nodes
+from rnn2circuit.synthesis.cells import Layer, next_state
+from rnn2circuit.synthesis.clocked import clock_map, sample_and_hold
 from rnn2circuit.synthesis.ctrnn import realize_ctrnn
 from rnn2circuit.synthesis.energy import realize_energy
 from rnn2circuit.synthesis.gated import realize_gru_ode, realize_lem
@@ -66,14 +70,14 @@ class Realization:
 
 
 def realize(
-    model: AbstractModel,
+    model: AbstractNetwork,
     *,
     form: Form,
     coupling: Coupling,
     scaling: Scaling,
     realizer: Realizer | None = None,
 ) -> Realization:
-    """Build the ideal circuit of `model`.
+    """Build the ideal circuit of `model`: of a cell, a clocked one.
 
     Parameters
     ----------
@@ -84,7 +88,6 @@ def realize(
         ``vccs``: one transconductance per nonzero coupling. ``gyrator``: the symmetric part of
         the coupling matrix as resistors (of an LTC, the gap junctions) and its skew part as
         gyrators.
-
     realizer : callable, optional
         Of a family that is not part of the package.
 
@@ -98,21 +101,52 @@ def realize(
     model = model.without_input_map()
     b = CircuitBuilder()
     inputs = b.nets("u", model.n_inputs)
-    make = _realize_known if realizer is None else realizer
-    states = make(b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs)
-    outputs = _readout(b, model, states.shown, inputs, scaling)
-    circuit = b.build(ports=[*inputs, *states.shown, *outputs])
+    clock: tuple[int, ...] = ()
+    if isinstance(model, AbstractCell):
+        clock = (b.net("clk"),)
+        shown = _clocked(b, model, clock[0], form, coupling, scaling, inputs)
+    elif isinstance(model, AbstractModel):
+        make = _realize_known if realizer is None else realizer
+        shown = make(b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs).shown
+    else:
+        raise NotRealizableError(f"{type(model).__name__} is neither a model nor a cell")
+    outputs = _readout(b, model, shown, inputs, scaling)
+    circuit = b.build(ports=[*inputs, *clock, *shown, *outputs])
     return Realization(
         circuit=circuit,
         state_map=StateMap(
             inputs=_port_maps(circuit, inputs, scaling),
-            states=_port_maps(circuit, states.shown, scaling),
+            states=_port_maps(circuit, shown, scaling),
             outputs=_port_maps(circuit, outputs, scaling),
             seconds_per_unit=scaling.seconds_per_unit,
+            clock=clock_map(scaling) if clock else None,
         ),
         scaling=scaling,
         form=form,
     )
+
+
+def _clocked(
+    b: CircuitBuilder,
+    cell: AbstractCell,
+    clock: int,
+    form: Form,
+    coupling: Coupling,
+    scaling: Scaling,
+    inputs: Indices,
+) -> Indices:
+    """State nets of a sample-and-hold circuit."""
+    if form != "rc":
+        raise NotRealizableError(
+            f"a {cell.family} cell has the form 'rc' only: its dual would hold a current in a "
+            "shorted inductor, which needs one without loss"
+        )
+    held = sample_and_hold(b, clock=clock, x0=cell.initial_state, scaling=scaling)
+    volts = scaling.volts_per_unit
+    layer = Layer(b, "n", Signal(nets=inputs, volts_per_unit=volts), coupling, scaling)
+    target = next_state(layer, cell, Signal(nets=held.shown, volts_per_unit=volts))
+    held.close(b, target.nets, scaling)
+    return held.shown
 
 
 def _realize_known(
@@ -126,7 +160,7 @@ def _realize_known(
 ) -> Relaxation:
     if not isinstance(model, get_args(Model)):
         raise NotRealizableError(
-            f"family {model.family!r} is not one of {', '.join(FAMILIES)}; hand compile_model a "
+            f"family {model.family!r} is not one of {', '.join(MODELS)}; hand compile_model a "
             "realizer for it"
         )
     known = cast(Model, model)
@@ -178,7 +212,7 @@ def _realize_family(
 
 
 def _readout(
-    b: CircuitBuilder, model: AbstractModel, shown: Indices, inputs: Indices, scaling: Scaling
+    b: CircuitBuilder, model: AbstractNetwork, shown: Indices, inputs: Indices, scaling: Scaling
 ) -> Indices:
     """Output nets ``y = w_out x + b_out + d u``, or none where the outputs are all states."""
     if model.w_out is None and model.b_out is None and model.feedthrough is None:

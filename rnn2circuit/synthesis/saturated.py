@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from rnn2circuit.arrays import Indices, Matrix
+from rnn2circuit.arrays import Indices, Matrix, Vector
 from rnn2circuit.circuit.banks import Transconductances
 from rnn2circuit.circuit.circuit import CircuitBuilder, positions
-from rnn2circuit.models.lrc import Lrc
-from rnn2circuit.models.stc import Stc
+from rnn2circuit.models.lrc import AbstractLrc, Lrc
+from rnn2circuit.models.stc import AbstractSaturated, Stc
 from rnn2circuit.synthesis.blocks import bias, inject, products, stages, sum_nodes
 from rnn2circuit.synthesis.gates import open_gates
 from rnn2circuit.synthesis.nport import Coupling, Term, affine_sum
@@ -38,42 +38,113 @@ def realize_saturated(
         x0=model.initial_state,
         scaling=scaling,
     )
-    f, k = _synaptic_sums(b, model, states, inputs, scaling)
-    every = np.ones(n, dtype=bool)
-    leak = stages(b, "sf", "logistic of f", control=f, activation="logistic", used=every)
-    pull = stages(b, "sk", "tanh of k", control=k, activation="tanh", used=every)
-    leaking = products(b, "m", "logistic(f) times the state", a=leak, c=states.shown)
     if isinstance(model, Stc):
-        out, per_unit = states.drive, states.amperes_per_rate
-    else:
-        out = sum_nodes(b, "r", n, scaling)
-        per_unit = np.full(n, scaling.volts_per_unit / scaling.impedance)
+        saturated_rate(
+            b,
+            model,
+            shown=states.shown,
+            inputs=inputs,
+            out=states.drive,
+            per_unit=states.amperes_per_rate,
+            scaling=scaling,
+        )
+        return states
+    product = elastic_rate(
+        b, model, shown=states.shown, inputs=inputs, coupling=coupling, scaling=scaling
+    )
     inject(
         b,
-        "leaky",
+        "drive",
+        "into the states: gm = amperes_per_rate / volts_per_unit",
+        out=states.drive,
+        control=product,
+        gm=np.diag(states.amperes_per_rate / scaling.volts_per_unit),
+    )
+    return states
+
+
+def saturated_rate(
+    b: CircuitBuilder,
+    model: AbstractSaturated,
+    *,
+    shown: Indices,
+    inputs: Indices,
+    out: Indices,
+    per_unit: Vector,
+    scaling: Scaling,
+    tag: str = "",
+) -> None:
+    """Currents ``per_unit (-logistic(f) x + tanh(k) e_leak)`` into the nets `out`."""
+    n = model.n_states
+    f, k = _synaptic_sums(b, model, shown, inputs, scaling, tag)
+    every = np.ones(n, dtype=bool)
+    leak = stages(b, f"{tag}sf", "logistic of f", control=f, activation="logistic", used=every)
+    pull = stages(b, f"{tag}sk", "tanh of k", control=k, activation="tanh", used=every)
+    leaking = products(b, f"{tag}m", "logistic(f) times the state", a=leak, c=shown)
+    inject(
+        b,
+        f"{tag}leaky",
         "leak currents",
         out=out,
         control=leaking,
         gm=-np.diag(per_unit / scaling.volts_per_unit),
     )
-    inject(b, "pull", "drives: e_leak", out=out, control=pull, gm=np.diag(per_unit * model.e_leak))
-    if isinstance(model, Lrc):
-        _through_elastance(b, model, states, out, coupling, scaling, inputs)
-    return states
+    inject(
+        b,
+        f"{tag}pull",
+        "drives: e_leak",
+        out=out,
+        control=pull,
+        gm=np.diag(per_unit * model.e_leak),
+    )
+
+
+def elastic_rate(
+    b: CircuitBuilder,
+    model: AbstractLrc,
+    *,
+    shown: Indices,
+    inputs: Indices,
+    coupling: Coupling,
+    scaling: Scaling,
+    tag: str = "",
+) -> Indices:
+    """Nets with ``ε(w)∘(-logistic(f) x + tanh(k) e_leak)`` at `volts_per_unit`."""
+    n = model.n_states
+    rate = sum_nodes(b, f"{tag}r", n, scaling)
+    saturated_rate(
+        b,
+        model,
+        shown=shown,
+        inputs=inputs,
+        out=rate,
+        per_unit=np.full(n, scaling.volts_per_unit / scaling.impedance),
+        scaling=scaling,
+        tag=tag,
+    )
+    elastance = elastances(
+        b, model, shown=shown, inputs=inputs, coupling=coupling, scaling=scaling, tag=tag
+    )
+    return products(b, f"{tag}ep", "elastance times rate", a=elastance, c=rate)
 
 
 def _synaptic_sums(
-    b: CircuitBuilder, model: Stc | Lrc, states: Relaxation, inputs: Indices, scaling: Scaling
+    b: CircuitBuilder,
+    model: AbstractSaturated,
+    shown: Indices,
+    inputs: Indices,
+    scaling: Scaling,
+    prefix: str,
 ) -> tuple[Indices, Indices]:
     """The nets of f and k, with their synapses and leaks."""
     n = model.n_states
-    f, k = sum_nodes(b, "f", n, scaling), sum_nodes(b, "k", n, scaling)
-    for stem, nodes in (("gleakf", f), ("gleakk", k)):
+    f, k = sum_nodes(b, f"{prefix}f", n, scaling), sum_nodes(b, f"{prefix}k", n, scaling)
+    for stem, nodes in ((f"{prefix}gleakf", f), (f"{prefix}gleakk", k)):
         bias(b, stem, "leak conductances", out=nodes, current=model.g_leak / scaling.impedance)
     own = (model.g_syn, model.k_syn, model.slope, model.offset)
     for tag, nets, (g, drive, slope, offset) in (
-        ("", states.shown, own),
-        ("in", inputs, model.input_synapses()),
+        (prefix, shown, own),
+        (f"{prefix}in", inputs, model.input_synapses()),
     ):
         post, pre = np.nonzero((g != 0) | (drive != 0))
         at = (post, pre)
@@ -117,28 +188,27 @@ def _weights(
         )
 
 
-def _through_elastance(
+def elastances(
     b: CircuitBuilder,
-    model: Lrc,
-    states: Relaxation,
-    rate: Indices,
+    model: AbstractLrc,
+    *,
+    shown: Indices,
+    inputs: Indices,
     coupling: Coupling,
     scaling: Scaling,
-    inputs: Indices,
-) -> None:
-    """Drive the states with the elastance times the voltages of the nets `rate`."""
-    n = model.n_states
-    every = np.ones(n, dtype=bool)
+    tag: str = "",
+) -> Indices:
+    """Nets with ε(w) at 1 V per unit."""
     volts = scaling.volts_per_unit
     recurrent = Term(
-        stem="we",
+        stem=f"{tag}we",
         meaning="elastance weights w_elast[post, pre]",
-        control=states.shown,
+        control=shown,
         volts_per_unit=volts,
         matrix=model.w_elast,
     )
     outer = Term(
-        stem="wein",
+        stem=f"{tag}wein",
         meaning="elastance weights w_elast_in[post, input]",
         control=inputs,
         volts_per_unit=volts,
@@ -146,7 +216,7 @@ def _through_elastance(
     )
     w = affine_sum(
         b,
-        "w",
+        f"{tag}w",
         recurrent=recurrent,
         inputs=outer,
         constant=model.b_elast,
@@ -154,26 +224,17 @@ def _through_elastance(
         scaling=scaling,
     )
     if model.k_elast is None:
-        elastance = stages(b, "ew", "elastances", control=w, activation="logistic", used=every)
-    else:
-        elastance = _window(b, w, model.k_elast, scaling)
-    product = products(b, "ep", "elastance times rate", a=elastance, c=rate)
-    inject(
-        b,
-        "drive",
-        "into the states: gm = amperes_per_rate / volts_per_unit",
-        out=states.drive,
-        control=product,
-        gm=np.diag(states.amperes_per_rate / volts),
-    )
+        every = np.ones(model.n_states, dtype=bool)
+        return stages(b, f"{tag}ew", "elastances", control=w, activation="logistic", used=every)
+    return _window(b, w, model.k_elast, scaling, tag)
 
 
-def _window(b: CircuitBuilder, w: Indices, half: Matrix, scaling: Scaling) -> Indices:
+def _window(b: CircuitBuilder, w: Indices, half: Vector, scaling: Scaling, tag: str) -> Indices:
     """``logistic(w + k) - logistic(w - k)``: two shifted stages and their difference."""
     n = len(w)
     every = np.ones(n, dtype=bool)
-    difference = sum_nodes(b, "ed", n, scaling)
-    for prefix, sign in (("eu", 1.0), ("el", -1.0)):
+    difference = sum_nodes(b, f"{tag}ed", n, scaling)
+    for prefix, sign in ((f"{tag}eu", 1.0), (f"{tag}el", -1.0)):
         shifted = sum_nodes(b, f"{prefix}z", n, scaling)
         inject(
             b,

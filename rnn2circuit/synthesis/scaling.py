@@ -27,10 +27,13 @@ from rnn2circuit.models import (
     LemTwoScale,
     Linear,
     Lrc,
+    Lrcu,
     Ltc,
     Model,
+    Stack,
     Stc,
 )
+from rnn2circuit.models.base import AbstractCell
 
 Form: TypeAlias = Literal["rc", "rl"]
 FORMS: tuple[Form, ...] = ("rc", "rl")
@@ -39,6 +42,7 @@ FORMS: tuple[Form, ...] = ("rc", "rl")
 # Both parts of each pair can be bought, and neither loads an amplifier nor drowns in leakage.
 TARGET_IMPEDANCE = {"rc": 1e5, "rl": 1e3}  # ohm
 TARGET_TIME_CONSTANT = {"rc": 1e-3, "rl": 1e-5}  # s
+CLOCK_PERIOD = 1e-4  # s: the hold capacitors come out at 20 nF, and settle through 100 ohm
 LARGEST_SWING = 10.0  # V: a state expected beyond it is scaled down by decades
 
 
@@ -90,6 +94,33 @@ def choose_scaling(
         seconds_per_unit=seconds_per_unit,
         volts_per_unit=volts_per_unit,
         amperes_per_unit=amperes_per_unit,
+        impedance=impedance,
+    )
+
+
+def scale_cell(
+    cell: AbstractCell,
+    *,
+    seconds_per_unit: float | None = None,
+    volts_per_unit: float | None = None,
+    impedance: float | None = None,
+) -> Scaling:
+    """Scale a clocked cell: one step per `seconds_per_unit`, which is the clock period.
+
+    Raises
+    ------
+    NotRealizableError
+        If a given number is not positive and finite.
+    """
+    layers = cell.layers if isinstance(cell, Stack) else (cell,)
+    swing = [1.0, float(np.max(np.abs(cell.initial_state)))]
+    swing += [float(np.max(np.abs(k.e_leak))) for k in layers if isinstance(k, Lrcu)]
+    return scale_to(
+        np.ones(cell.n_states),
+        max(swing),
+        form="rc",
+        seconds_per_unit=CLOCK_PERIOD if seconds_per_unit is None else seconds_per_unit,
+        volts_per_unit=volts_per_unit,
         impedance=impedance,
     )
 

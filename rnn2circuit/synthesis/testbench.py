@@ -2,16 +2,23 @@
 
 import numpy as np
 
-from rnn2circuit.circuit.testbench import PwlSource, SineSource, Source, Testbench, Transient
+from rnn2circuit.circuit.testbench import (
+    PulseSource,
+    PwlSource,
+    SineSource,
+    Source,
+    Testbench,
+    Transient,
+)
 from rnn2circuit.errors import UsageError
-from rnn2circuit.statemap import NetlistMap
-from rnn2circuit.stimulus import PwlStimulus, SineStimulus, Stimulus
+from rnn2circuit.statemap import ClockMap, NetlistMap
+from rnn2circuit.stimulus import EDGE_FRACTION, PwlStimulus, SineStimulus, Stimulus
 
 
 def make_testbench(
     record: NetlistMap, stimulus: Stimulus, *, duration: float, step: float
 ) -> Testbench:
-    """Drive the inputs, record states and outputs, from t = 0 for `duration` model time units.
+    """Drive inputs and clock, record states and outputs, from t = 0 for `duration` time units.
 
     Raises
     ------
@@ -22,18 +29,34 @@ def make_testbench(
     seconds = ports.seconds_per_unit
     if not step < duration:
         raise UsageError(f"step must be shorter than the duration {duration!r}, got {step!r}")
+    clock = () if ports.clock is None else ((ports.clock.port, _clock(ports.clock)),)
     return Testbench(
         netlist=record.netlist,
         subckt=record.subckt,
         ports=ports.ports,
-        sources=tuple(
-            (m.port, _source(stimulus, k, m.volts_per_unit, m.v_offset, seconds))
-            for k, m in enumerate(ports.inputs)
+        sources=(
+            *(
+                (m.port, _source(stimulus, k, m.volts_per_unit, m.v_offset, seconds))
+                for k, m in enumerate(ports.inputs)
+            ),
+            *clock,
         ),
         recorded=tuple(m.port for m in (*ports.states, *ports.outputs)),
         transient=Transient(
             step=step * seconds, stop=duration * seconds, from_initial=record.form == "rl"
         ),
+    )
+
+
+def _clock(clock: ClockMap) -> PulseSource:
+    """High in the first half of each period."""
+    edge = EDGE_FRACTION * clock.period
+    return PulseSource(
+        low=clock.low,
+        high=clock.high,
+        edge=edge,
+        high_for=clock.period / 2 - edge,
+        period=clock.period,
     )
 
 

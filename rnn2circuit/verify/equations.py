@@ -11,9 +11,9 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2circuit.arrays import Matrix
+from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.errors import UnverifiableError
-from rnn2circuit.models.base import AbstractModel, weights_sha256
+from rnn2circuit.models.base import AbstractModel, AbstractNetwork, weights_sha256
 from rnn2circuit.statemap import NetlistMap, offsets, scales, to_units, to_volts
 from rnn2circuit.verify.checks import Check, Verdict, measured
 from rnn2circuit.verify.extraction import ExtractedSystem, extract_from
@@ -81,7 +81,7 @@ def check_equations(
         return (identity, unread)
 
 
-def check_identity(text: str, record: NetlistMap, model: AbstractModel) -> Check:
+def check_identity(text: str, record: NetlistMap, model: AbstractNetwork) -> Check:
     """Fingerprints and shapes: is this the map of this netlist, and of this model?"""
     ports = record.state_map
     outputs = model.n_outputs if _has_output_ports(model) else 0
@@ -110,7 +110,7 @@ def sha256_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _has_output_ports(model: AbstractModel) -> bool:
+def _has_output_ports(model: AbstractNetwork) -> bool:
     return any(part is not None for part in (model.w_out, model.b_out, model.feedthrough))
 
 
@@ -134,7 +134,7 @@ def _compare(
     state_jacobian = [j * (unit / unit[:, None]) * seconds for j in rates.df_dv]
     input_jacobian = [j * (scales(ports.inputs) / unit[:, None]) * seconds for j in rates.df_du]
     checks.append(
-        _check_jacobian(
+        compare_jacobians(
             "extraction.jacobian",
             [np.hstack(pair) for pair in zip(state_jacobian, input_jacobian, strict=True)],
             [np.hstack([model.jacobian(x[k], u[k]), model.input_jacobian(x[k], u[k])]) for k in at],
@@ -144,13 +144,13 @@ def _compare(
     )
     if ports.outputs:
         y = to_units(ports.outputs, rates.outputs)
-        checks.append(_check_outputs(y, model.readout(x, u), limit))
+        checks.append(compare_outputs(y, model.readout(x, u), limit))
     checks.append(_check_initial(system, record, model, limit))
     return checks
 
 
 def sample_points(
-    model: AbstractModel, *, seed: int
+    model: AbstractNetwork, *, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """States (K, n) and inputs (K, m): the origin, the initial state, and random points."""
     count = 2 + NEAR + FAR
@@ -166,7 +166,15 @@ def sample_points(
     return x, u
 
 
-def compare_rates(id: str, title: str, found: Matrix, wanted: Matrix, limit: float) -> Check:
+def compare_rates(
+    id: str,
+    title: str,
+    found: Matrix,
+    wanted: Matrix,
+    limit: float,
+    *,
+    what: str = "d x{k}/dt",
+) -> Check:
     """Largest deviation of any state's rate at K points, in parts of that state's largest rate."""
     scale = np.abs(wanted).max(axis=0)
     scale = np.maximum(scale, max(SMALLEST_RATE * float(scale.max()), np.finfo(float).tiny))
@@ -178,14 +186,24 @@ def compare_rates(id: str, title: str, found: Matrix, wanted: Matrix, limit: flo
         title,
         float(error[worst]),
         limit,
-        detail=f"d x{worst + 1}/dt: netlist {found[k, worst]:.10g}, model {wanted[k, worst]:.10g}",
+        detail=(
+            f"{what.format(k=worst + 1)}: netlist {found[k, worst]:.10g}, "
+            f"model {wanted[k, worst]:.10g}"
+        ),
         per_state=tuple(error.tolist()),
     )
 
 
-def _check_jacobian(
-    id: str, found: list[Matrix], wanted: list[Matrix], n_states: int, limit: float
+def compare_jacobians(
+    id: str,
+    found: list[Matrix],
+    wanted: list[Matrix],
+    n_states: int,
+    limit: float,
+    *,
+    what: str = "d x{k}'",
 ) -> Check:
+    """Largest deviation of any derivative, in parts of itself or of a part of the largest."""
     got, want = np.array(found), np.array(wanted)  # (points, n, n + m)
     largest = float(np.abs(want).max())
     floor = max(SMALLEST_ENTRY * largest, np.finfo(float).tiny)
@@ -206,14 +224,15 @@ def _check_jacobian(
         float(error.max()),
         limit,
         detail=(
-            f"d x{i + 1}'/d {name}: netlist {got_ij:.10g}, model {want_ij:.10g}{sign}; "
+            f"{what.format(k=i + 1)}/d {name}: netlist {got_ij:.10g}, model {want_ij:.10g}{sign}; "
             f"look at elements ending in _{i + 1}_{column} and at row {i + 1}"
         ),
         per_state=tuple(error.max(axis=(0, 2)).tolist()),
     )
 
 
-def _check_outputs(found: Matrix, wanted: Matrix, limit: float) -> Check:
+def compare_outputs(found: Matrix, wanted: Matrix, limit: float) -> Check:
+    """Largest deviation of any readout at K points, in parts of its largest value."""
     scale = np.maximum(np.abs(wanted).max(axis=0), np.finfo(float).tiny)
     error = np.abs(found - wanted).max(axis=0) / scale
     worst = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
@@ -229,14 +248,21 @@ def _check_outputs(found: Matrix, wanted: Matrix, limit: float) -> Check:
 def _check_initial(
     system: ExtractedSystem, record: NetlistMap, model: AbstractModel, limit: float
 ) -> Check:
+    initial = system.initial_state()
+    return compare_initial(initial.elements, initial.cards, record, model, limit)
+
+
+def compare_initial(
+    elements: Vector, cards: Vector, record: NetlistMap, model: AbstractNetwork, limit: float
+) -> Check:
+    """Worst initial voltage of a state port, by elements and by cards, in parts of a unit."""
     ports = record.state_map.states
     wanted = to_volts(ports, model.initial_state)
     scale = np.abs(scales(ports)) * max(1.0, float(np.abs(model.initial_state).max()))
-    initial = system.initial_state()
     worst, detail = 0.0, ""
-    sources = [("ic= on elements", initial.elements)]
+    sources = [("ic= on elements", elements)]
     if record.form == "rc":  # inductor currents have no .ic card
-        sources.append((".ic cards", initial.cards))
+        sources.append((".ic cards", cards))
     for source, found in sources:
         error = np.abs(np.asarray(found, dtype=np.float64) - wanted) / scale
         error = np.where(np.isnan(error), np.inf, error)

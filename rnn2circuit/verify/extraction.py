@@ -127,6 +127,10 @@ class ExtractedSystem:
         inputs: Sequence[str],
         outputs: Sequence[str],
     ) -> None:
+        if netlist.s:
+            raise UnverifiableError(
+                f"{netlist.s[0][0]} is a switch, and no clock says whether it is closed"
+            )
         self.element_counts = netlist.counts()
         self.storage_elements = (*(r[:4] for r in netlist.c), *(r[:4] for r in netlist.l))
         self._initial = netlist.initial

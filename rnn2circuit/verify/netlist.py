@@ -19,6 +19,16 @@ _IGNORED = {".options", ".option", ".save", ".tran", ".op", ".print", ".temp", "
 GROUND = -1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchModel:
+    """A voltage-controlled switch: on above ``vt + vh``, off below ``vt - vh``."""
+
+    vt: float  # V
+    vh: float  # V
+    ron: float  # ohm
+    roff: float  # ohm
+
+
 @dataclass(slots=True, kw_only=True)
 class Netlist:
     """Elements by kind; nodes are numbers, ground is -1.
@@ -40,6 +50,8 @@ class Netlist:
     f: list[tuple[str, int, int, str, float]] = field(default_factory=lambda: [])
     h: list[tuple[str, int, int, str, float]] = field(default_factory=lambda: [])
     b: list[tuple[str, int, int, str, str]] = field(default_factory=lambda: [])
+    s: list[tuple[str, int, int, int, int, str]] = field(default_factory=lambda: [])
+    switch_models: dict[str, SwitchModel] = field(default_factory=lambda: {})
     initial: dict[str, float] = field(default_factory=lambda: {})
 
     def node(self, name: str) -> int:
@@ -54,7 +66,7 @@ class Netlist:
 
     def counts(self) -> dict[str, int]:
         """Number of elements by SPICE letter, where there are any."""
-        return {k: len(getattr(self, k)) for k in "rclviegfhb" if getattr(self, k)}
+        return {k: len(getattr(self, k)) for k in "rclviegfhbs" if getattr(self, k)}
 
 
 def read_netlist(text: str) -> Netlist:
@@ -107,6 +119,8 @@ class _Reader:
                 self.inside = False
             case ".ic":
                 _initial_conditions(self.netlist, line)
+            case ".model":
+                _switch_model(self.netlist, line)
             case ".end":
                 self.ended = True
             case _ if card in _IGNORED:
@@ -212,6 +226,33 @@ def _behavioural(n: Netlist, name: str, tokens: list[str], line: str) -> None:
     n.b.append((name, n.node(match[2]), n.node(match[3]), match[4], match[5]))
 
 
+def _switch(n: Netlist, name: str, tokens: list[str], line: str) -> None:
+    _expect(tokens, 6, line)
+    _, p, m, cp, cn, model = tokens
+    n.s.append((name, n.node(p), n.node(m), n.node(cp), n.node(cn), model))
+
+
+def _switch_model(n: Netlist, line: str) -> None:
+    tokens = line.split()
+    if len(tokens) != 7 or tokens[2] != "sw":
+        raise UnverifiableError(
+            f"{line[:60]!r} is not '.model NAME sw vt=.. vh=.. ron=.. roff=..', the one kind of "
+            "model that the extractor understands"
+        )
+    values: dict[str, float] = {}
+    for token in tokens[3:]:
+        key, _, value = token.partition("=")
+        values[key] = number_of(value)
+    if sorted(values) != ["roff", "ron", "vh", "vt"]:
+        raise UnverifiableError(f"switch model {tokens[1]!r} needs vt, vh, ron and roff, each once")
+    found = SwitchModel(**values)
+    if tokens[1] in n.switch_models:
+        raise UnverifiableError(f"model {tokens[1]!r} is there twice")
+    if min(found.vh, found.ron, found.roff) <= 0:
+        raise UnverifiableError(f"vh, ron and roff of model {tokens[1]!r} must be positive")
+    n.switch_models[tokens[1]] = found
+
+
 _READERS: dict[str, Callable[[Netlist, str, list[str], str], None]] = {
     "g": _controlled_by_voltage,
     "e": _controlled_by_voltage,
@@ -223,6 +264,7 @@ _READERS: dict[str, Callable[[Netlist, str, list[str], str], None]] = {
     "v": _independent,
     "i": _independent,
     "b": _behavioural,
+    "s": _switch,
 }
 
 
@@ -272,6 +314,9 @@ def _check_references(netlist: Netlist) -> None:
     for name, _, _, source, _ in (*netlist.f, *netlist.h):
         if source not in sources:
             raise UnverifiableError(f"{name}: there is no voltage source {source!r} to listen to")
+    for name, *_, model in netlist.s:
+        if model not in netlist.switch_models:
+            raise UnverifiableError(f"{name}: there is no switch model {model!r}")
     for node in netlist.initial:
         if node not in netlist.nodes:
             raise UnverifiableError(f".ic for node {node!r}, which does not exist")

@@ -26,12 +26,13 @@ from rnn2circuit.circuit.banks import (
     Products,
     Resistors,
     SigmoidStages,
+    Switches,
     Transconductances,
     Transresistances,
     VoltageAmplifiers,
 )
 from rnn2circuit.circuit.circuit import GROUND, Circuit
-from rnn2circuit.circuit.testbench import PwlSource, SineSource, Source, Testbench
+from rnn2circuit.circuit.testbench import PulseSource, PwlSource, SineSource, Source, Testbench
 from rnn2circuit.units import spice_number as num
 
 # Newton to the last digits, because every accepted step is compared with the step equation;
@@ -145,6 +146,18 @@ def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one cas
                 f"b_{k} {nets[o]} 0 v=v({nets[a]})*v({nets[c]})"
                 for k, o, a, c in _rows(bank, bank.out, bank.a, bank.b)
             ]
+        case Switches():
+            model = f"sw_{bank.stem}"
+            sign = 1.0 if bank.closes == "high" else -1.0
+            return [
+                f".model {model} sw vt={sign * bank.threshold!r} vh={bank.hysteresis!r} "
+                f"ron={bank.on_resistance!r} roff={bank.off_resistance!r}",
+                *(
+                    f"s_{k} {nets[p]} {nets[n]} "
+                    + (f"{nets[c]} 0 {model}" if sign > 0 else f"0 {nets[c]} {model}")
+                    for k, p, n, c in _rows(bank, bank.p, bank.n, bank.control)
+                ),
+            ]
         case _:
             assert_never(bank)
 
@@ -170,6 +183,10 @@ def source_card(port: str, source: Source) -> list[str]:
         case SineSource():
             values = (source.offset, source.amplitude, source.frequency)
             return [f"v_{port} {port} 0 sin({' '.join(num(v) for v in values)})"]
+        case PulseSource():
+            edges = (source.edge, source.edge, source.high_for, source.period)
+            values = (source.low, source.high, 0.0, *edges)
+            return [f"v_{port} {port} 0 pulse({' '.join(num(v) for v in values)})"]
         case PwlSource():
             pairs = [
                 f"{t!r} {v!r}"
