@@ -76,9 +76,13 @@ class StateMap:
     @property
     def ports(self) -> tuple[str, ...]:
         """Port nets in the order of the subcircuit: inputs, clock, states, outputs."""
+        return (*self.driven, *(m.port for m in (*self.states, *self.outputs)))
+
+    @property
+    def driven(self) -> tuple[str, ...]:
+        """Port nets that a testbench holds: inputs, clock."""
         clock = () if self.clock is None else (self.clock.port,)
-        shown = (m.port for m in (*self.states, *self.outputs))
-        return (*(m.port for m in self.inputs), *clock, *shown)
+        return (*(m.port for m in self.inputs), *clock)
 
 
 def to_volts(ports: Sequence[PortMap], values: ArrayLike) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations
 from rnn2circuit.verify.evaluated import check_evaluated
+from rnn2circuit.verify.rules import check_rules
 from rnn2circuit.verify.steps import (
     HELD,
     check_evaluated_step,
@@ -169,9 +170,15 @@ def verify_compiled(
 def _read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...]:
     """What the text says, without a simulator."""
     text, record, model = compiled.netlist, compiled.record, compiled.model
+    rules = check_rules(
+        text, compiled.testbench, included=record.netlist, driven=record.state_map.driven
+    )
     if isinstance(model, AbstractCell):
-        return check_step(text, record, model, seed=seed, limit=limits.extraction)
-    return check_equations(text, record, _continuous(model), seed=seed, limit=limits.extraction)
+        return (rules, *check_step(text, record, model, seed=seed, limit=limits.extraction))
+    return (
+        rules,
+        *check_equations(text, record, _continuous(model), seed=seed, limit=limits.extraction),
+    )
 
 
 def _evaluate(

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 from rnn2circuit.arrays import Vector
-from rnn2circuit.errors import UsageError
+from rnn2circuit.errors import SimulationError, UsageError
 
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+# What makes a simulator do something other than simulate: commands in control blocks and in
+# comments, files from elsewhere, code models. ngspice reads all of it whatever its case, and a
+# title '*ng_script' turns the whole file into commands.
+_COMMAND = re.compile(r"\*\s*#|\*\s*ng_script|\.control|\.lib|\.exec|\.pre|a", re.IGNORECASE)
+_INCLUDE = re.compile(r"\.inc[a-z]*\s*(.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,23 @@ class Deck:
                 raise UsageError(f"deck file name {name!r} is not a plain name")
         if self.main not in self.files:
             raise UsageError(f"deck has no file {self.main!r} to run")
+        for name, text in self.files.items():
+            self._check_text(name, text)
+
+    def _check_text(self, name: str, text: str) -> None:
+        """Nothing but circuits: a netlist that someone else wrote is run as well."""
+        for number, raw in enumerate(text.split("\n"), start=1):
+            line = raw.strip()
+            found = _INCLUDE.match(line)
+            if (
+                _COMMAND.match(line)
+                or (found and found[1] not in self.files)
+                or not all(" " <= c <= "~" or c == "\t" for c in raw)
+            ):
+                raise SimulationError(
+                    f"line {number} of {name}, {line[:60]!r}, is not part of a circuit but could "
+                    "make a simulator run commands or read other files; it is not run"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
