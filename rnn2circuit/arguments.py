@@ -15,6 +15,14 @@ def add_judgement(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", metavar="FILE", help="write the report as JSON")
     verb.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
     verb.add_argument("--plot", metavar="FILE", help="draw waveforms and errors (.png or .svg)")
+    verb.add_argument("--html", metavar="FILE", help="write the report as one page of HTML")
+    verb.add_argument("--markdown", metavar="FILE", help="write the report as Markdown")
+    add_limits(verb)
+    verb.add_argument("--seed", type=int, default=SEED, help="of the extraction's random states")
+
+
+def add_limits(verb: argparse.ArgumentParser) -> None:
+    """Add the options on: what each layer of a verification must hold."""
     limits = Limits()
     for name, default in (
         ("extraction", f"{limits.extraction:g}"),
@@ -22,7 +30,6 @@ def add_judgement(verb: argparse.ArgumentParser) -> None:
         ("steps", f"{limits.steps:g}"),
     ):
         verb.add_argument(f"--limit-{name}", type=float, metavar="E", help=f"default {default}")
-    verb.add_argument("--seed", type=int, default=SEED, help="of the extraction's random states")
 
 
 def add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:

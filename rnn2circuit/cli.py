@@ -23,7 +23,7 @@ from rnn2circuit.arguments import (
     add_simulator,
     add_testbench,
 )
-from rnn2circuit.demo import plot_verification, run_demo
+from rnn2circuit.demo import run_demo
 from rnn2circuit.errors import (
     Rnn2CircuitError,
     SimulationError,
@@ -46,16 +46,15 @@ from rnn2circuit.models import Linear, Network
 from rnn2circuit.models.describe import describe_model
 from rnn2circuit.models.importers import ImportOptions
 from rnn2circuit.models.io import load
-from rnn2circuit.report.files import write_all
-from rnn2circuit.report.json_report import report_json
-from rnn2circuit.report.junit import report_junit
 from rnn2circuit.report.netlist_summary import describe_circuit
-from rnn2circuit.report.text import report_text
+from rnn2circuit.report.text import plain, report_text
+from rnn2circuit.results import Destinations, write_results
 from rnn2circuit.simulate.known_decks import describe_examination, examine
 from rnn2circuit.simulate.registry import SIMULATORS, simulator_named
+from rnn2circuit.specification import Run, read_specification
 from rnn2circuit.statemap import map_from_json
 from rnn2circuit.stimulus import Stimulus, load_stimulus
-from rnn2circuit.verify.checks import Verdict
+from rnn2circuit.verify.checks import Verdict, worst
 
 EXIT_BAD_INPUT = 2
 SILENCE = 1.0  # s: a stage that takes longer says so
@@ -63,7 +62,9 @@ SILENCE = 1.0  # s: a stage that takes longer says so
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    args = _parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(given)
+    args.given = given[given.index(args.verb) + 1 :]
     run: Callable[[argparse.Namespace], int] = args.run
     try:
         return run(args)
@@ -95,9 +96,16 @@ def run_compile(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """``rnn2circuit verify MODEL``."""
-    with progress("compiling") as tell:
-        result = _verify(_compile(args), args, tell)
-    return _report(result, args)
+    runs = [Run(label="", arguments=())]
+    if args.spec is not None:
+        runs = read_specification(Path(args.spec))
+    results: list[Verification] = []
+    for run in runs:
+        # What stands on the command line comes last, and so goes before the file.
+        own = _parser().parse_args([args.verb, *run.arguments, *args.given])
+        with progress(f"{run.label or 'compiling'}") as tell:
+            results.append(_verify(_compile(own), own, tell))
+    return _report(results, [run.label for run in runs], args)
 
 
 def run_verify_netlist(args: argparse.Namespace) -> int:
@@ -118,7 +126,7 @@ def run_verify_netlist(args: argparse.Namespace) -> int:
             accuracy=args.accuracy,
         )
         result = _verify(compiled, args, tell)
-    return _report(result, args)
+    return _report([result], [""], args)
 
 
 def _verify(
@@ -141,10 +149,24 @@ def _verify(
     )
 
 
-def _report(result: Verification, args: argparse.Namespace) -> int:
-    _write_results(result, args)
-    print(report_text(result.report), end="")
-    return result.verdict.exit_code
+def _report(
+    results: Sequence[Verification], labels: Sequence[str], args: argparse.Namespace
+) -> int:
+    """Write what was asked for, print every report, and end with the worst verdict."""
+    where = {f.name: getattr(args, f.name) for f in fields(Destinations) if f.name != "directory"}
+    where["directory"] = args.output
+    given = {name: None if path is None else Path(path) for name, path in where.items()}
+    for remark in write_results(results, Destinations(**given)):
+        print(f"rnn2circuit: {remark}", file=sys.stderr)
+    for label, result in zip(labels, results, strict=True):
+        if label:
+            print(f"== {plain(label)}")
+        print(report_text(result.report), end="")
+    verdict = worst([result.verdict for result in results])
+    if len(results) > 1:
+        passed = sum(result.passed for result in results)
+        print(f"\n{verdict}  {passed} of {len(results)} runs passed")
+    return verdict.exit_code
 
 
 def _read_text(path: Path) -> str:
@@ -282,20 +304,6 @@ def _numbers(option: str, text: str, count: int) -> list[float]:
     return values
 
 
-def _write_results(result: Verification, args: argparse.Namespace) -> None:
-    """Write the files that were asked for: everything into a directory, or single reports."""
-    report, name = result.report, result.compiled.name
-    texts = {"txt": report_text(report), "json": report_json(report), "xml": report_junit([report])}
-    if args.output is not None:
-        result.compiled.write(args.output)
-        write_all(Path(args.output), {f"{name}.report.{kind}": t for kind, t in texts.items()})
-    for path, kind in ((args.json, "json"), (args.junit, "xml")):
-        if path is not None:
-            write_all(Path(path).parent, {Path(path).name: texts[kind]})
-    if args.plot is not None and not plot_verification(result, Path(args.plot), title=name):
-        print("rnn2circuit: no accepted simulation to plot", file=sys.stderr)
-
-
 @contextmanager
 def progress(first: str) -> Generator[Callable[[str], None]]:
     """Say on stderr what is going on, once a stage takes longer than a second.
@@ -378,6 +386,7 @@ def _add_verify(verbs: Verbs) -> None:
     add_circuit(verb)
     add_testbench(verb)
     add_judgement(verb)
+    verb.add_argument("--spec", metavar="FILE", help="options, stimuli and seeds in a TOML file")
     verb.set_defaults(run=run_verify)
 
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import numpy as np
 from rnn2circuit.errors import UsageError
 from rnn2circuit.flow import Accuracy, Compiled, Verification, compile_model, verify_compiled
 from rnn2circuit.models.io import load
-from rnn2circuit.report.files import write_all
+from rnn2circuit.report.files import write_all, write_one
 from rnn2circuit.report.json_report import report_json
 from rnn2circuit.report.junit import report_junit
-from rnn2circuit.report.plots import plot_waveforms
+from rnn2circuit.report.plots import draw_waveforms, is_drawable
 from rnn2circuit.report.text import report_text
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.stimulus import load_stimulus
@@ -130,7 +129,7 @@ def run_demo(
         If no simulator is installed.
     """
     program = simulator_named(simulator)
-    pictures = find_spec("matplotlib") is not None
+    pictures = is_drawable()
     results: list[Verification] = []
     for entry in list_examples(examples_directory()):
         name = str(entry["name"])
@@ -155,14 +154,22 @@ def run_demo(
 
 def plot_verification(result: Verification, path: Path, *, title: str) -> bool:
     """Draw circuit against ODE; False where there is no accepted simulation to draw."""
+    picture = draw_verification(result, kind=path.suffix, title=title)
+    if picture is not None:
+        write_one(path, picture)
+    return picture is not None
+
+
+def draw_verification(result: Verification, *, kind: str, title: str) -> bytes | None:
+    """Circuit against ODE as a picture of `kind`, or None without an accepted simulation."""
     simulation, compiled = result.simulation, result.compiled
     if simulation is None:
-        return False
+        return None
     t = np.linspace(0.0, compiled.duration, PLOT_POINTS)
     seconds = compiled.state_map.seconds_per_unit
     limits = {c.id: c.limit for c in result.report.checks}
-    plot_waveforms(
-        path,
+    return draw_waveforms(
+        kind=kind,
         title=title,
         t_ref=t * seconds,
         x_ref=compiled.reference(t),
@@ -172,7 +179,6 @@ def plot_verification(result: Verification, path: Path, *, title: str) -> bool:
         state_names=[m.name for m in compiled.state_map.states],
         limit=limits.get("transient.states"),
     )
-    return True
 
 
 def _prefixed(progress: Callable[[str], None], name: str) -> Callable[[str], None]:

@@ -27,6 +27,7 @@ def reader(tmp_path, monkeypatch):
     for name, source in STAND_INS.items():
         shutil.copy(ROOT / "examples" / source, tmp_path / name)
     (tmp_path / "out").mkdir()
+    (tmp_path / "step.csv").write_text("0,0\n1,1\n")
     monkeypatch.chdir(tmp_path)
 
 
@@ -37,7 +38,7 @@ def blocks(page, language):
 
 
 def test_every_block_is_of_a_kind_that_is_run():
-    known = {"python", "sh", "{toctree}", "{eval-rst}"}
+    known = {"python", "sh", "toml", "{toctree}", "{eval-rst}"}
     for page in PAGES:
         for fence in re.findall(r"^```(\S+)$", page.read_text(), re.M):
             assert fence in known, (page.name, fence)
@@ -54,6 +55,8 @@ def test_the_python_blocks_of_a_page_run_in_order(page, reader):
 @pytest.mark.spice
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_the_commands_of_a_page_run(page, reader, capsys):
+    for text in blocks(page, "toml"):
+        Path("spec.toml").write_text(text)
     for text in blocks(page, "sh"):
         for line in text.splitlines():
             words = shlex.split(line, comments=True)
@@ -66,3 +69,13 @@ def test_links_between_pages_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+@pytest.mark.spice
+def test_the_commands_of_the_workflow_run(reader, capsys):
+    Path("spec.toml").write_text("[testbench]\nduration = 1.0\n")
+    commands = re.findall(r"run: (rnn2circuit .*)", (ROOT / "docs" / "workflow.yml").read_text())
+    assert len(commands) == 2
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0, capsys.readouterr()
+    assert Path("summary.md").read_text().startswith("### PASS")

@@ -2,6 +2,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def test_an_unknown_attribute_is_an_attribute_error():
 )
 def test_the_tests_run_against_the_installed_wheel():
     assert "site-packages" in str(rnn2circuit.__file__)
+    assert any(e.value == "rnn2circuit.pytest_plugin" for e in entry_points(group="pytest11"))
 
 
 def test_the_core_never_imports_what_is_under_gpl():

@@ -2,14 +2,15 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, NoReturn
 
 from rnn2circuit.errors import ModelError
-from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
+from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict, worst
 
 SCHEMA = "rnn2circuit-report-1"
+SCHEMA_OF_SEVERAL = "rnn2circuit-reports-1"
 
 
 def report_json(report: Report) -> str:
@@ -18,7 +19,28 @@ def report_json(report: Report) -> str:
     A figure that is not finite is null: a FAIL whose value is null measured no number. Options
     are an object, ordered by name.
     """
-    data = {
+    return _text(_data(report))
+
+
+def reports_json(reports: Sequence[Report]) -> str:
+    """Several reports as one document, with the worst of their verdicts; each as `report_json`."""
+    verdict = worst([report.verdict for report in reports])
+    return _text(
+        {
+            "schema": SCHEMA_OF_SEVERAL,
+            "verdict": str(verdict),
+            "exit_code": verdict.exit_code,
+            "reports": [_data(report) for report in reports],
+        }
+    )
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _data(report: Report) -> dict[str, Any]:
+    return {
         "schema": SCHEMA,
         "verdict": str(report.verdict),
         "exit_code": report.verdict.exit_code,
@@ -26,7 +48,6 @@ def report_json(report: Report) -> str:
         "checks": [_check(check) for check in report.checks],
         "notes": list(report.notes),
     }
-    return json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def _check(check: Check) -> dict[str, Any]:

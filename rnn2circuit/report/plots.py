@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,14 @@ DECADES = 6  # of the error axis below its top: the rest is where an error chang
 LONGEST_TITLE, LONGEST_NAME = 88, 20  # characters that fit beside the curves
 
 
-def plot_waveforms(
-    path: Path,
+def is_drawable() -> bool:
+    """Whether pictures can be drawn here: matplotlib is an optional extra."""
+    return find_spec("matplotlib") is not None
+
+
+def draw_waveforms(
     *,
+    kind: str,
     title: str,
     t_ref: Vector,
     x_ref: Matrix,
@@ -38,13 +44,13 @@ def plot_waveforms(
     inputs: Matrix | None = None,
     unit: str = "model units",
     limit: float | None = None,
-) -> None:
+) -> bytes:
     """Overlay of circuit and ODE, the inputs if given, and below them the error of each state.
 
     Parameters
     ----------
-    path : Path
-        Ends in ``.png`` or ``.svg``; the same data give the same SVG, byte for byte.
+    kind : str
+        ``.png`` or ``.svg``; the same data give the same SVG, byte for byte.
     t_ref, t_sim : ndarray
         Times of the reference and of the simulator, s.
     x_ref, x_sim : ndarray, shape (k, n)
@@ -59,12 +65,10 @@ def plot_waveforms(
     Raises
     ------
     UsageError
-        If matplotlib is not installed, or the path asks for another kind of picture.
-    OutputError
-        If the file cannot be written.
+        If matplotlib is not installed, or another kind of picture is asked for.
     """
     driven = inputs is not None and inputs.shape[1] > 0
-    figure = _figure(path, 8.4, 6.2 if driven else 5.4)
+    figure = _figure(kind, 8.4, 6.2 if driven else 5.4)
     scale, second = _time_unit(float(t_ref[-1]))
     ratios = [2.4, 0.6, 1.1] if driven else [2.4, 1.1]
     upper, *middle, lower = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
@@ -86,7 +90,7 @@ def plot_waveforms(
         _quiet(axes)
         axes.margins(x=0.01)
     figure.align_ylabels()
-    _save(figure, path)
+    return _rendered(figure, kind)
 
 
 def _draw_states(axes: Any, t_ref: Vector, x_ref: Matrix, t_sim: Vector, x_sim: Matrix) -> None:
@@ -180,7 +184,7 @@ def plot_neuron(
     OutputError
         If the file cannot be written.
     """
-    figure = _figure(path, 11.0, 4.1)
+    figure = _figure(path.suffix, 11.0, 4.1)
     left, right = figure.subplots(1, 2, width_ratios=[1.75, 1])
     _draw_neuron(left)
     scale, second = _time_unit(float(t[-1]))
@@ -203,7 +207,7 @@ def plot_neuron(
     right.set_ylabel("state $x_i$")
     _plain(right.set_title(caption, fontsize=9.5, color="#404040"))
     _quiet(right)
-    _save(figure, path)
+    write_one(path, _rendered(figure, path.suffix))
 
 
 def _draw_neuron(axes: Any) -> None:
@@ -357,9 +361,9 @@ def _time_unit(end: float) -> tuple[float, str]:
     return 1e12, "ps"
 
 
-def _figure(path: Path, width: float, height: float) -> Any:
-    if path.suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"pictures are .png or .svg, got {path.name!r}")
+def _figure(kind: str, width: float, height: float) -> Any:
+    if kind.lower() not in (".png", ".svg"):
+        raise UsageError(f"pictures are .png or .svg, got {kind!r}")
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an optional extra
     except ImportError:
@@ -369,18 +373,18 @@ def _figure(path: Path, width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _save(figure: Any, path: Path) -> None:
+def _rendered(figure: Any, kind: str) -> bytes:
     from matplotlib import rc_context  # noqa: PLC0415 - an optional extra
 
     buffer = BytesIO()
-    if path.suffix.lower() == ".svg":
+    if kind.lower() == ".svg":
         # A fixed salt and no date: the same data give the same bytes.
         with rc_context({"svg.hashsalt": "rnn2circuit"}):
             figure.savefig(buffer, format="svg", metadata={"Date": None})
     else:
         figure.savefig(buffer, format="png", dpi=105)
         buffer = _with_palette(buffer)
-    write_one(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _with_palette(png: BytesIO) -> BytesIO:

@@ -63,7 +63,7 @@ def _table(checks: tuple[Check, ...]) -> list[str]:
     """One row per check, with what was compared in the last column."""
     rows = [("check", "measured", "limit", "verdict")]
     rows += [
-        (_short(c.id), _figure(c.value, c.unit), _figure(c.limit, c.unit), str(c.verdict))
+        (_short(c.id), figure(c.value, c.unit), figure(c.limit, c.unit), str(c.verdict))
         for c in checks
     ]
     ids, values, limits, verdicts = (max(len(row[k]) for row in rows) for k in range(len(rows[0])))
@@ -86,7 +86,8 @@ def _beside(head: str, title: str) -> list[str]:
     return [line.rstrip() for line in (*_wrapped(head), *_wrapped(f"  {title}"))]
 
 
-def _figure(value: float | None, unit: str) -> str:
+def figure(value: float | None, unit: str) -> str:
+    """A figure with its unit, or a dash where there is none."""
     if value is None:
         return "-"
     return si(value, _short(unit), 3) if unit else f"{value:.3g}"

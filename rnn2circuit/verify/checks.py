@@ -1,5 +1,6 @@
 """What a verification says: one measured number against one limit, and the verdict of many."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,6 +24,11 @@ class Verdict(StrEnum):
 
 # The worst verdict of several: a disagreement outranks what could not be run or decided.
 SEVERITY = (Verdict.FAIL, Verdict.ERROR, Verdict.TIMEOUT, Verdict.UNVERIFIABLE, Verdict.PASS)
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """The worst of several; of none UNVERIFIABLE, because nothing was proved."""
+    return min(verdicts, key=SEVERITY.index, default=Verdict.UNVERIFIABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +126,7 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict of the checks; a report without checks proves nothing."""
-        if not self.checks:
-            return Verdict.UNVERIFIABLE
-        return min((c.verdict for c in self.checks), key=SEVERITY.index)
+        return worst([c.verdict for c in self.checks])
 
     @property
     def passed(self) -> bool:
