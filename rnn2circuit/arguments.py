@@ -34,7 +34,7 @@ def add_limits(verb: argparse.ArgumentParser) -> None:
 
 def add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:
     """Add the options on: the model file, and what foreign files do not record."""
-    what = "weights: .npz .safetensors .json .pt .pth"
+    what = "weights: .npz .safetensors .json .mat .pt .pth .nir"
     if flag.startswith("-"):
         verb.add_argument(flag, metavar="MODEL", help=what, required=True)
     else:
@@ -57,8 +57,8 @@ def add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:
     )
     group.add_argument("--unfolds", type=int, help="ode_unfolds of an ncps LTC")
     group.add_argument("--tau", type=float, help="time constant of a leaky network")
-    group.add_argument("--elastance", choices=["asymmetric", "symmetric"], help="of an LRC")
-    group.add_argument("--readout", metavar="PREFIX", help="which layer is the readout")
+    group.add_argument("--elastance", choices=["asymmetric", "symmetric", "none"], help="of an LRC")
+    group.add_argument("--readout", metavar="PREFIX", help="which layer is the readout, or none")
 
 
 def add_circuit(verb: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2circuit.errors import ModelError
+from rnn2circuit.models.mat_file import read_mat
 from rnn2circuit.models.torch_file import read_torch_zip
 
 MAX_BYTES = 1 << 30  # of all tensors of a file, unpacked
@@ -27,10 +28,18 @@ PLAIN = "fiu"  # real numbers; complex, bool, text, dates and objects are refuse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensors:
-    """Named arrays of real numbers, and named strings."""
+    """Named arrays of real numbers, and named strings.
+
+    Attributes
+    ----------
+    sealed : frozenset of str
+        Names of pickled objects beside them. They are never opened; whoever takes the tensors
+        says whether it can do without them.
+    """
 
     arrays: Mapping[str, NDArray[Any]]
     strings: Mapping[str, str]
+    sealed: frozenset[str] = frozenset()
 
 
 def read_tensors(path: Path) -> Tensors:
@@ -45,6 +54,7 @@ def read_tensors(path: Path) -> Tensors:
         ".npz": _read_npz,
         ".safetensors": _read_safetensors,
         ".json": _read_json,
+        ".mat": _read_mat,
         ".pt": _read_torch,
         ".pth": _read_torch,
     }
@@ -62,6 +72,7 @@ def read_tensors(path: Path) -> Tensors:
 def _read_npz(path: Path) -> Tensors:
     arrays: dict[str, NDArray[Any]] = {}
     strings: dict[str, str] = {}
+    sealed: set[str] = set()
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -70,20 +81,24 @@ def _read_npz(path: Path) -> Tensors:
                 name = info.filename.removesuffix(".npy")
                 with archive.open(info) as file:
                     value = _read_npy(file, name, info.file_size)
-                if value.dtype.kind == "U" and value.ndim == 0:
+                if value is None:
+                    sealed.add(name)
+                elif value.dtype.kind == "U" and value.ndim == 0:
                     strings[name] = str(value)
                 else:
                     arrays[name] = _plain(name, value)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise ModelError(f"not a readable npz archive: {error}") from error
-    return Tensors(arrays=arrays, strings=strings)
+    return Tensors(arrays=arrays, strings=strings, sealed=frozenset(sealed))
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
     names = [info.filename for info in members]
     for info in members:
         name = info.filename
-        if "/" in name or "\\" in name or not name.endswith(".npy"):
+        # Keras' names have slashes. Nothing is ever written under a member's name.
+        parts = name.split("/")
+        if "\\" in name or not name.endswith(".npy") or {"", ".", ".."} & set(parts):
             raise ModelError(f"member {name!r} is not a plain array name ending in .npy")
         if names.count(name) > 1:
             raise ModelError(f"member {name!r} is there twice")
@@ -97,8 +112,11 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
         raise ModelError(f"holds {total} bytes unpacked, the limit is {MAX_BYTES}")
 
 
-def _read_npy(file: IO[bytes], name: str, size: int) -> NDArray[Any]:
-    """One array; the header is compared with the size of the member before anything is read."""
+def _read_npy(file: IO[bytes], name: str, size: int) -> NDArray[Any] | None:
+    """One array, or None for a pickled object, which stays closed.
+
+    The header is compared with the size of the member before anything is read.
+    """
     try:
         version = np.lib.format.read_magic(file)
         header = {(1, 0): np.lib.format.read_array_header_1_0}.get(
@@ -107,10 +125,10 @@ def _read_npy(file: IO[bytes], name: str, size: int) -> NDArray[Any]:
         shape, fortran, dtype = header(file, max_header_size=MAX_HEADER)
     except (ValueError, EOFError) as error:
         raise ModelError(f"{name!r} is not an npy array: {error}") from error
-    if dtype.hasobject or dtype.kind not in PLAIN + "cbU":
-        raise ModelError(
-            f"{name!r} has dtype {dtype}; expected real numbers (objects are never unpickled)"
-        )
+    if dtype.hasobject:
+        return None
+    if dtype.kind not in PLAIN + "cbU":
+        raise ModelError(f"{name!r} has dtype {dtype}; expected real numbers")
     expected = math.prod(shape) * dtype.itemsize
     if expected > size:
         raise ModelError(
@@ -232,6 +250,11 @@ def _refuse_constant(text: str) -> float:
 
 def _read_torch(path: Path) -> Tensors:
     return Tensors(arrays=read_torch_zip(path, limit=MAX_BYTES), strings={})
+
+
+def _read_mat(path: Path) -> Tensors:
+    arrays, strings = read_mat(path, limit=MAX_BYTES, ratio=MAX_RATIO)
+    return Tensors(arrays=arrays, strings=strings)
 
 
 def _plain(name: str, value: NDArray[Any]) -> NDArray[Any]:

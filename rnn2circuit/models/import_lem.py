@@ -7,7 +7,8 @@ The step of the reference code, with ``d1 = dt logistic(i_dt1 + h_dt1)`` and ``d
 
 so the names mislead: the block called ``i_y`` drives z and ``i_z`` drives y. Dividing by dt and
 letting it go to zero gives Rusch et al. (2022), eq. 2, with one step of dt model time units. In the
-compiled layout (LEMcuda) the state's columns come before the input's.
+compiled layout (LEMcuda) the state's columns come before the input's. The step itself is eq. 3,
+family lem_cell.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2circuit.errors import ModelError
-from rnn2circuit.models.lem import Lem
+from rnn2circuit.models.lem import Lem, LemCell
+from rnn2circuit.models.support import SupportRow
+
+SUPPORT = (
+    SupportRow(
+        source="LEM, plain or LEMcuda layout",
+        formats=".pt .safetensors .npz",
+        becomes="lem",
+        options="--dt",
+        remarks="one step is dt model time units; its classifier is the readout, of y",
+    ),
+    SupportRow(
+        source="LEM, clocked",
+        formats=".pt .safetensors .npz",
+        becomes="lem_cell",
+        options="--clocked --dt",
+        remarks="the program's own step, y from the new z",
+    ),
+)
 
 Arrays = Mapping[str, NDArray[Any]]
 _TORCH = (
@@ -36,13 +55,17 @@ def is_lem(arrays: Arrays) -> bool:
     return any(n.endswith(("inp2hid.weight", "weights_lin_z")) for n in arrays)
 
 
-def lem_from_torch(arrays: Arrays, *, dt: float | None = None) -> Lem:
+def lem_from_torch(
+    arrays: Arrays, *, dt: float | None = None, clocked: bool | None = None
+) -> Lem | LemCell:
     """Read the ``state_dict`` of a LEM and the ``classifier`` beside it.
 
     Parameters
     ----------
     dt : float
         The ``dt`` the network was built with (1.0 by default there); not in the file.
+    clocked : bool, optional
+        The program's own step instead of its differential equation.
 
     Raises
     ------
@@ -62,14 +85,16 @@ def lem_from_torch(arrays: Arrays, *, dt: float | None = None) -> Lem:
     own = {name: rest.pop(prefix + name) for name in names}
     fields = _from_cuda(own) if cuda else _from_torch(own)
     d = fields["wy"].shape[0]
-    w_out, b_out = rest.pop("classifier.weight", None), rest.pop("classifier.bias", None)
+    w_out = rest.pop("classifier.weight", None)
+    b_out = None if w_out is None else rest.pop("classifier.bias", None)
     if rest:
         raise ModelError(f"tensor {next(iter(rest))!r} is not part of a LEM; nothing is dropped")
     if w_out is not None:
         if w_out.ndim != 2 or w_out.shape[1] != d:
             raise ModelError(f"classifier.weight must have shape (p, {d}), got {w_out.shape}")
         w_out = np.hstack([w_out, np.zeros_like(w_out)])  # it reads y alone
-    return Lem(**fields, w_out=w_out, b_out=b_out, dt=dt)
+    family = LemCell if clocked else Lem
+    return family(**fields, w_out=w_out, b_out=b_out, dt=dt)
 
 
 def _from_torch(t: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:

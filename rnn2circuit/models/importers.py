@@ -12,8 +12,20 @@ from typing import Any
 from numpy.typing import NDArray
 
 from rnn2circuit.models import Network
+from rnn2circuit.models.import_beer import hopfield_from_beer, is_beer
+from rnn2circuit.models.import_gru_ode_bayes import gru_ode_from_bayes, is_gru_ode_bayes
+from rnn2circuit.models.import_leaky import (
+    PSYCHRNN_OBJECTS,
+    hopfield_from_psychrnn,
+    is_leaky_torch,
+    is_psychrnn,
+    leaky_from_torch,
+)
 from rnn2circuit.models.import_lem import is_lem, lem_from_torch
+from rnn2circuit.models.import_lrc import is_lrc, lrc_from_keras
+from rnn2circuit.models.import_lrcssm import is_lrcssm, lrc_from_lrcssm
 from rnn2circuit.models.import_ncps import is_ncps_ltc, ltc_from_ncps
+from rnn2circuit.models.import_nir import linear_from_nir
 from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch, is_torch_recurrent
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -38,9 +50,10 @@ class ImportOptions:
     tau : float
         Time constant of a leaky network whose file does not record it, in units of `dt`'s.
     elastance : str
-        Of an LRC: asymmetric or symmetric.
+        Of an LRC: asymmetric, symmetric or none.
     readout : str
-        Prefix of the layer that is the readout, where the file does not make it plain.
+        Prefix of the layer that is the readout, where the file does not make it plain; none to
+        leave out one that no circuit can have.
     """
 
     dt: float | None = None
@@ -70,11 +83,14 @@ class TensorImporter:
         ``build(arrays, **options)`` with finite float64 arrays.
     options : frozenset of str
         Names of `ImportOptions` that `build` takes.
+    sealed : frozenset of str
+        Names of pickled objects that the program writes and that are not needed.
     """
 
     recognises: Callable[[Arrays], bool]
     build: Callable[..., Network]
     options: frozenset[str]
+    sealed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +102,33 @@ class FileImporter:
 
 
 TENSOR_IMPORTERS = (
+    TensorImporter(  # before ncps, whose names an LRC shares
+        recognises=is_lrc,
+        build=lrc_from_keras,
+        options=frozenset({"elastance", "clocked", "dt", "unfolds"}),
+    ),
+    TensorImporter(
+        recognises=is_lrcssm,
+        build=lrc_from_lrcssm,
+        options=frozenset({"elastance", "clocked", "dt"}),
+    ),
+    TensorImporter(recognises=is_gru_ode_bayes, build=gru_ode_from_bayes, options=frozenset[str]()),
+    TensorImporter(recognises=is_beer, build=hopfield_from_beer, options=frozenset[str]()),
+    TensorImporter(
+        recognises=is_leaky_torch,
+        build=leaky_from_torch,
+        options=frozenset({"tau", "dt", "clocked", "readout"}),
+    ),
+    TensorImporter(
+        recognises=is_psychrnn,
+        build=hopfield_from_psychrnn,
+        options=frozenset({"tau", "dt", "activation", "clocked", "readout"}),
+        sealed=PSYCHRNN_OBJECTS,
+    ),
     TensorImporter(
         recognises=is_ncps_ltc, build=ltc_from_ncps, options=frozenset({"ncps_parameters"})
     ),
-    TensorImporter(recognises=is_lem, build=lem_from_torch, options=frozenset({"dt"})),
+    TensorImporter(recognises=is_lem, build=lem_from_torch, options=frozenset({"dt", "clocked"})),
     TensorImporter(
         recognises=is_torch_recurrent,
         build=ctrnn_from_torch,
@@ -97,4 +136,6 @@ TENSOR_IMPORTERS = (
     ),
 )
 
-FILE_IMPORTERS: Mapping[str, FileImporter] = {}  # by suffix
+FILE_IMPORTERS: Mapping[str, FileImporter] = {  # by suffix
+    ".nir": FileImporter(build=linear_from_nir, options=frozenset[str]()),
+}

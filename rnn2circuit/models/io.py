@@ -25,9 +25,10 @@ from rnn2circuit.errors import ModelError, OutputError, Rnn2CircuitError
 from rnn2circuit.models import FAMILIES, Network, Stack
 from rnn2circuit.models.base import AbstractNetwork, arrays_of, strings_of
 from rnn2circuit.models.containers import MAX_BYTES, Tensors, read_tensors
+from rnn2circuit.models.import_ltc_csv import refuse_directory
 from rnn2circuit.models.importers import FILE_IMPORTERS, TENSOR_IMPORTERS, ImportOptions
 
-SUFFIXES = (".npz", ".safetensors", ".json", ".pt", ".pth")
+SUFFIXES = (".npz", ".safetensors", ".json", ".mat", ".pt", ".pth")
 MAX_MESSAGE = 800  # characters; a file's own names may be of any length
 
 _LAYER = re.compile(r"layer([1-9]\d{0,3})\.(.+)")
@@ -39,8 +40,8 @@ def load(path: str | Path, **options: Any) -> Network:
     Parameters
     ----------
     path : str or Path
-        ``.npz``, ``.safetensors`` or ``.json`` with canonical fields, or a file of one of the
-        foreign programs that docs/import.md lists.
+        ``.npz``, ``.safetensors``, ``.json`` or ``.mat`` with canonical fields, or a file of one of
+        the foreign programs that docs/import.md lists.
     **options
         What the file leaves open, by the names of `ImportOptions`: ``dt``, ``clocked``,
         ``activation``, ``ncps_parameters``, ``unfolds``, ``tau``, ``elastance``, ``readout``.
@@ -54,6 +55,8 @@ def load(path: str | Path, **options: Any) -> Network:
     given = ImportOptions(**options).given()
     try:
         _check_values(given)
+        if path.is_dir():
+            refuse_directory(path)
         own = FILE_IMPORTERS.get(path.suffix.lower())
         if own is not None:
             _check_options(given, own.options)
@@ -92,14 +95,16 @@ def _check_values(options: Mapping[str, Any]) -> None:
 
 def _interpret(tensors: Tensors, options: dict[str, Any]) -> Network:
     if "family" in tensors.strings:
+        _refuse_sealed(tensors.sealed)
         _check_options(options, frozenset({"dt"}))
         return model_from_fields(tensors, dt=options.get("dt"))
     importer = next((i for i in TENSOR_IMPORTERS if i.recognises(tensors.arrays)), None)
+    _refuse_sealed(tensors.sealed - (frozenset() if importer is None else importer.sealed))
     if importer is None:
         shown = ", ".join(repr(name) for name in sorted(tensors.arrays)[:6]) or "nothing"
         raise ModelError(
             f"no model is recognised: found {shown}; expected a field 'family' "
-            f"({', '.join(FAMILIES)}) or the tensors of a torch nn.RNN, an ncps LTC or a LEM"
+            f"({', '.join(FAMILIES)}) or the tensors of a program that docs/import.md lists"
         )
     _check_options(options, importer.options)
     for name in sorted(importer.options & tensors.strings.keys()):
@@ -113,6 +118,13 @@ def _interpret(tensors: Tensors, options: dict[str, Any]) -> Network:
             )
     checked = {k: readonly(k, v, v.shape) for k, v in sorted(tensors.arrays.items())}
     return importer.build(checked, **options)
+
+
+def _refuse_sealed(names: frozenset[str]) -> None:
+    if names:
+        raise ModelError(
+            f"{min(names)!r} has dtype object; expected real numbers (objects are never unpickled)"
+        )
 
 
 def _agrees(text: str, option: object) -> bool:
