@@ -6,6 +6,7 @@ family become one-dimensional here, which is what `VECTORS` lists.
 """
 
 import math
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ _NUMERIC = frozenset(
     ["double", "single", "sparse"]
     + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 )
-_HDF5 = SupportRow(
-    source="MATLAB v7.3 file",
+_VERSION = SupportRow(
+    source="MATLAB file of version 7.3 or 4",
     formats=".mat",
     becomes=REFUSED,
-    remarks="it is HDF5 under another name; save the fields with "
-    "save('net.mat', '-struct', 'net', '-v7')",
+    remarks="7.3 is HDF5 under another name, and 4 is older than text in files; save the fields "
+    "with save('net.mat', '-struct', 'net', '-v7')",
 )
 _CONTAINER = SupportRow(
     source="MATLAB struct, cell, object, logical or function",
@@ -37,12 +38,12 @@ _CONTAINER = SupportRow(
 SUPPORT = (
     SupportRow(
         source="MATLAB, canonical field names (docs/models.md)",
-        formats=".mat (v4 to v7)",
+        formats=".mat (v5 to v7)",
         becomes="the family in the field family",
         remarks="family and other text as character arrays; 1xN and Nx1 count as vectors where the "
         "field is one; sparse matrices are read",
     ),
-    _HDF5,
+    _VERSION,
     _CONTAINER,
 )
 
@@ -51,7 +52,9 @@ VECTORS = frozenset(
     + ["x0", "in_scale", "in_bias", "b_out", "b1", "b2", "by", "bz"]
     + [f"b_{gate}" for gate in ("f", "r", "u", "hu", "z", "n", "hn", "i", "g", "o")]
 )
-_COMPRESSED = 15  # miCOMPRESSED
+_INT32, _COMPRESSED = 5, 15  # miINT32, miCOMPRESSED
+_VERSION_5 = 0x0100
+_START = 1024  # bytes that surely hold the dimensions of a variable
 _HEADER = 128  # bytes of text, version and endian mark before the first element
 _CHUNK = 1 << 16
 
@@ -77,13 +80,13 @@ def read_mat(
     from scipy.io import loadmat, whosmat  # noqa: PLC0415
     from scipy.io.matlab import MatReadError  # noqa: PLC0415
 
-    _check_packing(path, limit, ratio)
+    _check_sizes(path, limit, ratio)
     try:
         listed = whosmat(path)
-        _check_listed(listed, limit)
+        _check_listed(listed)
         found = loadmat(path)
-    except NotImplementedError as error:
-        raise _HDF5.refusal("the header says 7.3") from error
+    except ModelError:
+        raise
     except (ValueError, TypeError, EOFError, zlib.error, MatReadError) as error:
         raise ModelError(f"not a readable MATLAB file: {error}") from error
     arrays: dict[str, NDArray[Any]] = {}
@@ -98,63 +101,90 @@ def read_mat(
     return arrays, strings
 
 
-def _check_listed(listed: list[tuple[str, tuple[int, ...], str]], limit: int) -> None:
-    """What the headers announce, before anything of it is read."""
-    total = 0
+def _check_listed(listed: list[tuple[str, tuple[int, ...], str]]) -> None:
+    """Numbers and text only, each once."""
     names = [name for name, _, _ in listed]
     for name, shape, kind in listed:
         if names.count(name) > 1:
             raise ModelError(f"variable {name!r} is there twice")
         if kind not in _NUMERIC | {"char"}:
             raise _CONTAINER.refusal(f"variable {name!r} is of class {kind}")
-        if len(shape) != 2 or min(shape) < 0:
+        if kind != "char" and len(shape) != 2:
             raise ModelError(f"variable {name!r} must be a matrix, got shape {shape}")
-        total += 8 * math.prod(shape)
-    if total > limit:
-        raise ModelError(f"holds {total} bytes as float64, the limit is {limit}")
 
 
-def _check_packing(path: Path, limit: int, ratio: int) -> None:
-    """Unpack every compressed variable once, keeping nothing, and stop where it is too much."""
+def _check_sizes(path: Path, limit: int, ratio: int) -> None:
+    """Walk the variables before anything is built from them; stop where they are too much."""
     size = path.stat().st_size
     if size > limit:
         raise ModelError(f"is larger than {limit} bytes")
     with path.open("rb") as file:
         head = file.read(_HEADER)
-        order = {b"IM": "little", b"MI": "big"}.get(head[126:128])
-        if order is None or head[:4] == bytes(4):
-            return  # version 4: not compressed
-        total = 0
+        order = _byte_order(head)
+        unpacked = announced = 0
         while len(tag := file.read(8)) == 8:
-            kind = int.from_bytes(tag[:4], order)  # pyright: ignore[reportArgumentType]
-            length = int.from_bytes(tag[4:], order)  # pyright: ignore[reportArgumentType]
+            kind, length = struct.unpack(f"{order}II", tag)
             if length > size - file.tell():
                 raise ModelError("not a readable MATLAB file: an element ends after the file")
-            if kind != _COMPRESSED:
-                file.seek(length, 1)
-                continue
-            total += _unpacked(file.read(length), ratio)
-            if total > limit:
-                raise ModelError(f"holds {total} bytes unpacked, the limit is {limit}")
+            start = file.read(min(length, _START))
+            if kind == _COMPRESSED:
+                packed = start + file.read(length - len(start))
+                start, count = _unpack(packed, ratio)
+                unpacked += count
+                start = start[8:]  # of the matrix inside, after its own tag
+            else:
+                file.seek(length - len(start), 1)
+            announced += 8 * math.prod(_dimensions(start, order))
+            if max(unpacked, announced) > limit:
+                raise ModelError(
+                    f"holds {max(unpacked, announced)} bytes as float64, the limit is {limit}"
+                )
 
 
-def _unpacked(packed: bytes, ratio: int) -> int:
-    """Bytes that `packed` unpacks to, up to `ratio` times its own length."""
+def _byte_order(head: bytes) -> str:
+    """``<`` or ``>`` of a file of version 5 to 7; the others are refused."""
+    order = {b"IM": "<", b"MI": ">"}.get(head[126:128])
+    if order is None:
+        raise _VERSION.refusal("the header is not that of version 5 to 7")
+    (version,) = struct.unpack(f"{order}H", head[124:126])
+    if version != _VERSION_5:
+        raise _VERSION.refusal(f"the header says version {version:#06x}")
+    return order
+
+
+def _dimensions(start: bytes, order: str) -> tuple[int, ...]:
+    """The size that a matrix announces: its second part, after 16 bytes of flags."""
+    if len(start) < 24:
+        raise ModelError("not a readable MATLAB file: a variable without a header")
+    kind, length = struct.unpack(f"{order}II", start[16:24])
+    dimensions = start[24 : 24 + length]
+    if kind != _INT32 or length % 4 or len(dimensions) != length:
+        raise ModelError("not a readable MATLAB file: a variable without dimensions")
+    return tuple(abs(k) for k in struct.unpack(f"{order}{length // 4}i", dimensions))
+
+
+def _unpack(packed: bytes, ratio: int) -> tuple[bytes, int]:
+    """The first bytes of what `packed` unpacks to, and their number in all.
+
+    Nothing else is kept, and more than `ratio` times its own length is refused.
+    """
     stream = zlib.decompressobj()
     allowed = ratio * len(packed) + 4096
-    count, rest = 0, packed
+    start, count, rest = b"", 0, packed
     while rest and not stream.eof:
         try:
-            count += len(stream.decompress(rest, _CHUNK))
+            part = stream.decompress(rest, _CHUNK)
         except zlib.error as error:
             raise ModelError(f"not a readable MATLAB file: {error}") from error
+        start = start or part[:_START]
+        count += len(part)
         if count > allowed:
             raise ModelError(
                 f"a variable unpacks {len(packed)} bytes to more than {allowed}; no weights "
                 "compress like that"
             )
         rest = stream.unconsumed_tail
-    return count
+    return start, count
 
 
 def _text(name: str, value: NDArray[Any]) -> str:
