@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from rnn2circuit.cli import main
 from rnn2circuit.errors import ModelError
 from rnn2circuit.flow import verify_model
 from rnn2circuit.models import Elman, GruOde, Hopfield, Lem, LemCell, Lrc, Lrcu, Stc
@@ -531,3 +532,19 @@ CIRCUITS = list(circuits())
 def test_an_imported_network_is_verified_as_a_circuit(name, tensors, options, read):
     result = verify_model(read(tensors, **options), name="foreign")
     assert result.passed, result.report
+
+
+@pytest.mark.parametrize(
+    ("tensors", "flags"),
+    [
+        (lrc(kind="none"), ["--elastance", "none"]),
+        (lrc(), ["--elastance", "asymmetric", "--clocked", "--dt", "0.5"]),
+        (leaky(), ["--clocked", "--tau", "100", "--dt", "20"]),
+        (psychrnn(), ["--tau", "50", "--dt", "10", "--activation", "relu", "--readout", "none"]),
+    ],
+)
+def test_the_command_line_has_every_option_that_is_asked_for(tensors, flags, tmp_path, capsys):
+    np.savez(tmp_path / "net.npz", **tensors)
+    assert main(["show", str(tmp_path / "net.npz")]) == 2
+    assert "--" in capsys.readouterr().err
+    assert main(["show", str(tmp_path / "net.npz"), *flags]) == 0

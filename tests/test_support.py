@@ -1,0 +1,147 @@
+"""The support matrix: the page is what the importers say, and every refusal on it happens."""
+
+import importlib.util
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import foreign_programs as foreign
+import numpy as np
+import pytest
+from scipy.io import savemat
+from test_import_files import graph, put, write_nir
+
+from rnn2circuit.errors import ModelError
+from rnn2circuit.models.importers import FILE_IMPORTERS, TENSOR_IMPORTERS
+from rnn2circuit.models.io import load
+
+DOCS = Path(__file__).parent.parent / "docs"
+_SPEC = importlib.util.spec_from_file_location("make_support", DOCS / "make_support.py")
+make_support = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(make_support)
+
+ROWS = make_support.rows()
+REFUSED = [row for row in ROWS if row.is_refusal]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file and options that a row of the matrix turns down."""
+
+    name: str
+    write: Callable[[Path], Any]
+    options: dict[str, Any] = field(default_factory=dict)
+    says: str = ""  # of the error, where it does not quote the row
+
+
+def npz(tensors, **options):
+    return Case("net.npz", lambda path: np.savez(path, **tensors), options)
+
+
+def csv(*names):
+    def write(path):
+        path.mkdir()
+        for name in names:
+            (path / f"{name}.csv").write_text("0.1\n")
+
+    return Case("export", write)
+
+
+def nir(nodes, edges):
+    return Case("net.nir", lambda path: write_nir(path, nodes, edges))
+
+
+def loop():
+    nodes, edges = graph(np.random.default_rng(0))
+    nodes["echo"] = {"type": "Linear", "weight": np.ones((3, 3))}
+    return nir(nodes, [*edges, ("rec", "echo"), ("echo", "rec")])
+
+
+def lrc(**options):
+    m, kind = options.pop("m", 2), options.pop("kind", "asymmetric")
+    weights = foreign.lrc_weights(np.random.default_rng(0), 3, m, kind=kind)
+    return npz(weights | options.pop("more", {}), elastance=kind, **options)
+
+
+def leaky(excitatory=None, **options):
+    weights = foreign.leaky_weights(np.random.default_rng(0), excitatory=excitatory)
+    return npz(weights, tau=10.0, dt=1.0, **options)
+
+
+def psychrnn(**options):
+    weights = foreign.psychrnn_weights(np.random.default_rng(0))
+    return npz(weights, tau=10.0, dt=1.0, activation="relu", **options)
+
+
+def one_gain_zero():
+    return npz(foreign.beer_weights(np.random.default_rng(0)) | {"gains": np.array([1, 0, 1, 1])})
+
+
+# One case for each refused row, by its name: a row without a case fails, and so does the reverse.
+CASES = {
+    "LRC cell with forget_gate=False": [lrc(more={"tau": np.ones(3)})],
+    "LRC autonomous cell with an input or output mapping": [
+        lrc(m=0, more={"input_w": np.array([1.0, 1.0, 2.0])}),
+        lrc(m=0, more={"output_b": np.array([0.0, 0.1, 0.0])}),
+    ],
+    "LRC autonomous cell, clocked": [lrc(m=0, clocked=True, dt=1.0)],
+    "LRC cell without elastance, clocked": [lrc(kind="none", clocked=True, dt=1.0)],
+    "LRC cell with several unfolds, clocked": [lrc(clocked=True, dt=1.0, unfolds=6)],
+    "CTRNN package, a gain of zero": [one_gain_zero()],
+    "nn-brain CTRNN as a differential equation": [leaky()],
+    "nn-brain EIRNN, clocked": [leaky(3, clocked=True)],
+    "PsychRNN Basic, clocked": [psychrnn(clocked=True)],
+    "EIRNN or PsychRNN with its readout": [leaky(3), psychrnn()],
+    "NIR, any other node": [
+        nir(*put("li", "type", kind)) for kind in ("LIF", "CubaLIF", "Delay", "NIRGraph")
+    ],
+    "NIR, a loop without an integrator": [loop()],
+    "Original LTC program, CSV export of an LTC": [csv("w", "erev", "cm", "gleak", "output_w")],
+    "Original LTC program, CSV export of a CTRNN": [csv("tau", "w")],
+    "MATLAB file of version 7.3 or 4": [
+        Case("net.mat", lambda path: savemat(path, {"a": np.eye(2)}, format="4")),
+        Case(
+            "net.mat",
+            lambda path: path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"),
+        ),
+    ],
+    "MATLAB struct, cell, object, logical or function": [
+        Case("net.mat", lambda path: savemat(path, {"net": {"a": np.eye(2)}})),
+        Case("net.mat", lambda path: savemat(path, {"a": np.array([1, "x"], dtype=object)})),
+        Case("net.mat", lambda path: savemat(path, {"a": np.array([True])})),
+    ],
+}
+
+
+def test_the_page_is_what_the_importers_say():
+    page = (DOCS / "import.md").read_text()
+    assert make_support.render(page) == page, "run python docs/make_support.py"
+
+
+def test_every_row_says_what_it_is_once():
+    sources = [row.source for row in ROWS]
+    assert len(sources) == len(set(sources))
+    for row in ROWS:
+        assert all((row.source, row.formats, row.becomes, row.remarks)), row.source
+
+
+def test_every_importer_has_rows_of_its_own():
+    builders = [i.build for i in (*TENSOR_IMPORTERS, *FILE_IMPORTERS.values())]
+    for module in {builder.__module__ for builder in builders}:
+        assert importlib.import_module(module).SUPPORT, module
+
+
+def test_every_refusal_of_the_matrix_has_a_case_and_every_case_a_refusal():
+    assert sorted(CASES) == sorted(row.source for row in REFUSED)
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.source)
+def test_what_the_matrix_calls_refused_is_refused_in_its_words(row, tmp_path):
+    for number, case in enumerate(CASES[row.source]):
+        path = tmp_path / str(number) / case.name
+        path.parent.mkdir()
+        case.write(path)
+        with pytest.raises(ModelError, match=case.says or re.escape(row.remarks)):
+            load(path, **case.options)
