@@ -19,6 +19,17 @@ from numpy.typing import NDArray
 
 from rnn2circuit.errors import ModelError
 from rnn2circuit.models.ltc import Ltc
+from rnn2circuit.models.support import SupportRow
+
+SUPPORT = (
+    SupportRow(
+        source="ncps LTC, LTCCell (torch)",
+        formats=".pt .pth .safetensors",
+        becomes="ltc",
+        options="--ncps-parameters softplus or raw",
+        remarks="one model time unit is the program's unit of elapsed time",
+    ),
+)
 
 Arrays = Mapping[str, NDArray[Any]]
 _NEURON = ("gleak", "vleak", "cm")

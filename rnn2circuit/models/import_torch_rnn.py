@@ -14,6 +14,17 @@ from numpy.typing import NDArray
 
 from rnn2circuit.errors import ModelError
 from rnn2circuit.models.ctrnn import Ctrnn
+from rnn2circuit.models.support import SupportRow
+
+SUPPORT = (
+    SupportRow(
+        source="PyTorch nn.RNN, nn.RNNCell",
+        formats=".pt .pth .safetensors",
+        becomes="ctrnn",
+        options="--dt; --activation relu where it is not tanh",
+        remarks="one Euler step is the trained step; a linear layer beside it is the readout",
+    ),
+)
 
 Arrays = Mapping[str, NDArray[Any]]
 _RECURRENT = re.compile(r"(?P<prefix>(?:.*\.)?)weight_hh(?P<layer>_l\d+)?(?P<reverse>_reverse)?")
