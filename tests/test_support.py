@@ -11,6 +11,7 @@ import foreign_programs as foreign
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.sparse import csc_matrix
 from test_import_files import graph, put, write_nir
 
 from rnn2circuit.errors import ModelError
@@ -107,10 +108,12 @@ CASES = {
             lambda path: path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"),
         ),
     ],
-    "MATLAB struct, cell, object, logical or function": [
+    "MATLAB struct, cell, object, logical, complex, sparse or function": [
         Case("net.mat", lambda path: savemat(path, {"net": {"a": np.eye(2)}})),
         Case("net.mat", lambda path: savemat(path, {"a": np.array([1, "x"], dtype=object)})),
         Case("net.mat", lambda path: savemat(path, {"a": np.array([True])})),
+        Case("net.mat", lambda path: savemat(path, {"a": 1j * np.eye(2)})),
+        Case("net.mat", lambda path: savemat(path, {"a": csc_matrix(np.eye(2))})),
     ],
 }
 
