@@ -1,11 +1,13 @@
 """Options of the command line that several verbs share."""
 
 import argparse
+from typing import get_args
 
 from rnn2circuit.flow import SEED, Limits
 from rnn2circuit.simulate.registry import SIMULATORS
 from rnn2circuit.synthesis.nport import COUPLINGS
 from rnn2circuit.synthesis.scaling import FORMS
+from rnn2circuit.verify.task import STRENGTH, Metric
 
 
 def add_judgement(verb: argparse.ArgumentParser) -> None:
@@ -18,6 +20,7 @@ def add_judgement(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--html", metavar="FILE", help="write the report as one page of HTML")
     verb.add_argument("--markdown", metavar="FILE", help="write the report as Markdown")
     add_limits(verb)
+    add_task(verb)
     verb.add_argument("--seed", type=int, default=SEED, help="of the extraction's random states")
 
 
@@ -30,6 +33,35 @@ def add_limits(verb: argparse.ArgumentParser) -> None:
         ("steps", f"{limits.steps:g}"),
     ):
         verb.add_argument(f"--limit-{name}", type=float, metavar="E", help=f"default {default}")
+    verb.add_argument(
+        "--limit-program",
+        type=float,
+        metavar="E",
+        help="also judge program against ODE (parts of range; only reported where not given)",
+    )
+
+
+def add_task(verb: argparse.ArgumentParser) -> None:
+    """Add the options on: targets, metric and refit of the readout."""
+    group = verb.add_argument_group("task (a test set with targets for the stimulus)")
+    group.add_argument("--targets", metavar="FILE", help=".csv or .npz: times and wanted outputs")
+    group.add_argument(
+        "--metric", choices=get_args(Metric), help="rmse (default), or accuracy of class numbers"
+    )
+    group.add_argument(
+        "--refit-readout",
+        action="store_true",
+        help="refit the readout on the circuit's states; before and after are reported",
+    )
+    group.add_argument(
+        "--refit-strength",
+        type=float,
+        metavar="S",
+        help=f"of the ridge, parts of the states' variance (default {STRENGTH:g})",
+    )
+    group.add_argument(
+        "--refit-output", metavar="FILE", help="write the refitted network: .npz .safetensors .json"
+    )
 
 
 def add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:

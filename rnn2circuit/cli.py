@@ -45,7 +45,7 @@ from rnn2circuit.linearize import describe_linearization, linearize, write_linea
 from rnn2circuit.models import Linear, Network
 from rnn2circuit.models.describe import describe_model
 from rnn2circuit.models.importers import ImportOptions
-from rnn2circuit.models.io import load
+from rnn2circuit.models.io import CANONICAL, load, save
 from rnn2circuit.report.netlist_summary import describe_circuit
 from rnn2circuit.report.text import plain, report_text
 from rnn2circuit.results import Destinations, write_results
@@ -55,6 +55,7 @@ from rnn2circuit.specification import Run, read_specification
 from rnn2circuit.statemap import map_from_json
 from rnn2circuit.stimulus import Stimulus, load_stimulus
 from rnn2circuit.verify.checks import Verdict, worst
+from rnn2circuit.verify.task import STRENGTH, Task, load_targets
 
 EXIT_BAD_INPUT = 2
 SILENCE = 1.0  # s: a stage that takes longer says so
@@ -137,6 +138,7 @@ def _verify(
         "transient": args.limit_transient,
         "held": args.limit_transient,
         "steps": args.limit_steps,
+        "program": args.limit_program,
     }
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
     return verify_compiled(
@@ -145,6 +147,7 @@ def _verify(
         timeout=args.timeout,
         limits=limits,
         seed=args.seed,
+        task=_task(args),
         progress=tell,
     )
 
@@ -156,6 +159,7 @@ def _report(
     where = {f.name: getattr(args, f.name) for f in fields(Destinations) if f.name != "directory"}
     where["directory"] = args.output
     given = {name: None if path is None else Path(path) for name, path in where.items()}
+    _save_refitted(results, args.refit_output)
     for remark in write_results(results, Destinations(**given)):
         print(f"rnn2circuit: {remark}", file=sys.stderr)
     for label, result in zip(labels, results, strict=True):
@@ -167,6 +171,17 @@ def _report(
         passed = sum(result.passed for result in results)
         print(f"\n{verdict}  {passed} of {len(results)} runs passed")
     return verdict.exit_code
+
+
+def _save_refitted(results: Sequence[Verification], path: str | None) -> None:
+    """Write the network with its readout refitted, of the last run that has one."""
+    refitted = [result.refitted for result in results if result.refitted is not None]
+    if path is None:
+        return
+    if refitted:
+        save(refitted[-1], path)
+    else:
+        print("rnn2circuit: no accepted simulation to refit from", file=sys.stderr)
 
 
 def _read_text(path: Path) -> str:
@@ -281,6 +296,30 @@ def _stimulus(args: argparse.Namespace, model: Network) -> Stimulus | None:
     if args.hold is not None:
         raise UsageError("--hold belongs to --stimulus, which is not given")
     return None
+
+
+def _task(args: argparse.Namespace) -> Task | None:
+    """The targets and what to do with them; options that would do nothing are refused."""
+    refit = args.refit_readout or args.refit_output is not None
+    given = {"--metric": args.metric, "--refit-readout": refit or None}
+    given["--refit-strength"] = args.refit_strength
+    if args.targets is None:
+        idle = [option for option, value in given.items() if value is not None]
+        if idle:
+            raise UsageError(f"{idle[0]} belongs to --targets, which is not given")
+        return None
+    if args.refit_strength is not None and not refit:
+        raise UsageError("--refit-strength belongs to --refit-readout, which is not given")
+    if args.refit_output is not None and Path(args.refit_output).suffix.lower() not in CANONICAL:
+        raise UsageError(
+            f"--refit-output must end in {', '.join(CANONICAL)}, got {args.refit_output!r}"
+        )
+    return load_targets(
+        args.targets,
+        metric=args.metric or "rmse",
+        refit=refit,
+        strength=STRENGTH if args.refit_strength is None else args.refit_strength,
+    )
 
 
 def _linear_model(model: Network, at: str) -> Linear:

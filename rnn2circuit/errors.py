@@ -17,6 +17,10 @@ class StimulusError(Rnn2CircuitError, ValueError):
     """An input signal that is malformed or does not fit the model."""
 
 
+class TargetsError(Rnn2CircuitError, ValueError):
+    """Targets of a task that are malformed, or do not fit the network or the run."""
+
+
 class NotRealizableError(Rnn2CircuitError):
     """No network of this kind, form or level realizes the model."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn2circuit.arrays import Matrix, Vector, readonly
-from rnn2circuit.errors import StimulusError
+from rnn2circuit.errors import Rnn2CircuitError, StimulusError
 
 Hold: TypeAlias = Literal["zoh", "linear"]
 
@@ -181,15 +181,7 @@ def load_stimulus(path: str | Path, *, n_inputs: int, hold: str | None = None) -
         `n_inputs` inputs.
     """
     path = Path(path)
-    match path.suffix.lower():
-        case ".csv":
-            times, values, declared = _read_csv(path)
-        case ".npz":
-            times, values, declared = _read_npz(path)
-        case other:
-            raise StimulusError(
-                f"stimulus file {path.name!r} must end in .csv or .npz, got {other!r}"
-            )
+    times, values, declared = read_samples(path, what="stimulus", column="u", text="hold")
     chosen = hold or declared
     if chosen is None:
         raise StimulusError(
@@ -210,32 +202,63 @@ def load_stimulus(path: str | Path, *, n_inputs: int, hold: str | None = None) -
     return stimulus
 
 
-def _read_csv(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64], None]:
+def read_samples(
+    path: Path,
+    *,
+    what: str,
+    column: str,
+    text: str | None = None,
+    error: type[Rnn2CircuitError] = StimulusError,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str | None]:
+    """Times, values and, where a file has it, a word, from a ``.csv`` or ``.npz`` file.
+
+    Parameters
+    ----------
+    what : str
+        What the file is, for messages.
+    column, text : str
+        Name of the array of values, and of the 0-d string, in an NPZ.
+
+    Raises
+    ------
+    StimulusError (or `error`)
+        If the file cannot be read or holds something else.
+    """
+    name = f"{what} {path.name!r}"
+    match path.suffix.lower():
+        case ".csv":
+            times, values = _read_csv(path, name, error)
+            return times, values, None
+        case ".npz":
+            return _read_npz(path, name, (column, text), error)
+        case other:
+            raise error(f"{what} file {path.name!r} must end in .csv or .npz, got {other!r}")
+
+
+def _read_csv(
+    path: Path, name: str, error: type[Rnn2CircuitError]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise StimulusError(f"stimulus {path.name!r} is larger than {MAX_FILE_BYTES} bytes")
+            raise error(f"{name} is larger than {MAX_FILE_BYTES} bytes")
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StimulusError(f"cannot read stimulus {path.name!r}: {error}") from error
+    except (OSError, UnicodeDecodeError) as fault:
+        raise error(f"cannot read {name}: {fault}") from fault
     rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
     if rows and not _is_number(rows[0][0]):
         rows = rows[1:]
     if not rows:
-        raise StimulusError(f"stimulus {path.name!r} holds no samples")
+        raise error(f"{name} holds no samples")
     width = len(rows[0])
     table = np.empty((len(rows), width))
     for k, row in enumerate(rows):
         if len(row) != width:
-            raise StimulusError(
-                f"stimulus {path.name!r}, sample {k}: expected {width} columns, got {len(row)}"
-            )
+            raise error(f"{name}, sample {k}: expected {width} columns, got {len(row)}")
         for j, cell in enumerate(row):
             if not _is_number(cell):
-                raise StimulusError(
-                    f"stimulus {path.name!r}, sample {k}, column {j}: {cell[:40]!r} is not a number"
-                )
+                raise error(f"{name}, sample {k}, column {j}: {cell[:40]!r} is not a number")
             table[k, j] = float(cell)
-    return table[:, 0], table[:, 1:], None
+    return table[:, 0], table[:, 1:]
 
 
 def _is_number(text: str) -> bool:
@@ -246,22 +269,26 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read_npz(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64], str | None]:
+def _read_npz(
+    path: Path, name: str, keys: tuple[str, str | None], error: type[Rnn2CircuitError]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str | None]:
+    column, text = keys
+    optional = "" if text is None else f" (and optionally {text})"
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist())
         if size > MAX_FILE_BYTES:
-            raise StimulusError(f"stimulus {path.name!r} unpacks to more than {MAX_FILE_BYTES} B")
+            raise error(f"{name} unpacks to more than {MAX_FILE_BYTES} B")
         with np.load(path, allow_pickle=False) as data:
-            unknown = sorted(set(data.files) - {"t", "u", "hold"})
-            if unknown or not {"t", "u"} <= set(data.files):
-                raise StimulusError(
-                    f"stimulus {path.name!r} must hold the arrays t and u (and optionally hold), "
+            unknown = sorted(set(data.files) - {"t", column, text})
+            if unknown or not {"t", column} <= set(data.files):
+                raise error(
+                    f"{name} must hold the arrays t and {column}{optional}, "
                     f"got {sorted(data.files)}"
                 )
-            declared = str(data["hold"]) if "hold" in data.files else None
-            return data["t"], data["u"], declared
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, StimulusError):
+            declared = str(data[text]) if text is not None and text in data.files else None
+            return data["t"], data[column], declared
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as fault:
+        if isinstance(fault, Rnn2CircuitError):
             raise
-        raise StimulusError(f"cannot read stimulus {path.name!r}: {error}") from error
+        raise error(f"cannot read {name}: {fault}") from fault

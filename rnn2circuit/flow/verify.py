@@ -7,7 +7,9 @@ from typing import TypeAlias
 from rnn2circuit.errors import (
     SimulationError,
     SimulationTimeout,
+    UsageError,
 )
+from rnn2circuit.flow.budget import error_budget
 from rnn2circuit.flow.compile import Accuracy, Compiled, Level, compile_model
 from rnn2circuit.flow.run import Simulation, default_timeout, simulate
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork
@@ -22,6 +24,7 @@ from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations
 from rnn2circuit.verify.evaluated import check_evaluated
+from rnn2circuit.verify.gaps import program_checks
 from rnn2circuit.verify.rules import check_rules
 from rnn2circuit.verify.steps import (
     HELD,
@@ -32,6 +35,7 @@ from rnn2circuit.verify.steps import (
     check_step,
     held_states,
 )
+from rnn2circuit.verify.task import Task
 from rnn2circuit.verify.transient import (
     STEP,
     WAVEFORM,
@@ -53,15 +57,23 @@ class Limits:
     transient: float = WAVEFORM  # parts of each state's range
     steps: float = STEP  # parts of each state's largest rate
     held: float = HELD  # of clocked cells, held states: parts of each state's range
+    program: float | None = None  # program against ODE, parts of range: judged where given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Verification:
-    """A report and what it speaks of; `simulation` is None where no simulation was accepted."""
+    """A report and what it speaks of; `simulation` is None where no simulation was accepted.
+
+    Attributes
+    ----------
+    refitted : AbstractNetwork or None
+        The network with its readout refitted on the circuit, where a task asked for it.
+    """
 
     report: Report
     compiled: Compiled
     simulation: Simulation | None
+    refitted: AbstractNetwork | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -92,6 +104,7 @@ def verify_model(
     timeout: float | None = None,
     limits: Limits | None = None,
     seed: int = SEED,
+    task: Task | None = None,
     progress: Progress | None = None,
 ) -> Verification:
     """Compile a model, and check the emitted text against it; see `verify_compiled`.
@@ -116,7 +129,13 @@ def verify_model(
         realizer=realizer,
     )
     return verify_compiled(
-        compiled, simulator=simulator, timeout=timeout, limits=limits, seed=seed, progress=progress
+        compiled,
+        simulator=simulator,
+        timeout=timeout,
+        limits=limits,
+        seed=seed,
+        task=task,
+        progress=progress,
     )
 
 
@@ -127,20 +146,32 @@ def verify_compiled(
     timeout: float | None = None,
     limits: Limits | None = None,
     seed: int = SEED,
+    task: Task | None = None,
     progress: Progress | None = None,
 ) -> Verification:
     """Check emitted text against its model.
 
     The netlist's equations by extraction; then, simulated, its waveforms against the reference
     and each step against the model's step equation. A simulation that fails is a check with
-    verdict ERROR or TIMEOUT, never a pass.
+    verdict ERROR or TIMEOUT, never a pass. The report's error budget says besides how far the
+    program that was trained is from the equation.
+
+    Parameters
+    ----------
+    task : Task, optional
+        Targets for the stimulus: the task's own metric of program, equation and circuit.
 
     Raises
     ------
     SimulationError
         If no simulator of that name is installed.
+    TargetsError
+        If the task does not fit the network or the run.
+    UsageError
+        If `limits` judges a program against the ODE of a clocked cell, which has none.
     """
     limits = Limits() if limits is None else limits
+    _check_request(compiled, limits, task)
     program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
     _tell(progress, "reading the netlist back")
     evaluated = isinstance(program, OperatingPointSimulator)
@@ -159,12 +190,31 @@ def verify_compiled(
         _tell(progress, "comparing with the ODE")
         checks += _compare_run(simulation, limits)
         warnings = simulation.waveforms.warnings
+    _tell(progress, "running the program that was trained")
+    budget, refitted = error_budget(compiled, simulation, _settling(checks), task)
+    if limits.program is not None:
+        checks += program_checks(budget, limits.program)
     report = Report(
         provenance=_provenance(compiled, program, simulation, limits, seed),
         checks=tuple(checks),
         notes=(*_notes(compiled, program, evaluated=evaluated), *warnings),
+        budget=budget,
     )
-    return Verification(report=report, compiled=compiled, simulation=simulation)
+    return Verification(report=report, compiled=compiled, simulation=simulation, refitted=refitted)
+
+
+def _check_request(compiled: Compiled, limits: Limits, task: Task | None) -> None:
+    if limits.program is not None and isinstance(compiled.model, AbstractCell):
+        raise UsageError(
+            "a clocked cell has no ODE to hold its program against; its circuit is judged by the "
+            "program itself, with limit transient"
+        )
+    if task is not None:
+        task.check_fits(compiled.model)
+
+
+def _settling(checks: list[Check]) -> float | None:
+    return next((check.value for check in checks if check.id == "clock.settling"), None)
 
 
 def _read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...]:
@@ -272,7 +322,8 @@ def _provenance(
         "seconds_per_unit": repr(seconds),
         "volts_per_unit": repr(record.state_map.states[0].volts_per_unit),
     }
-    options |= {f"limit_{f.name}": repr(getattr(limits, f.name)) for f in fields(limits)}
+    judged = {f.name: getattr(limits, f.name) for f in fields(limits)}
+    options |= {f"limit_{name}": repr(limit) for name, limit in judged.items() if limit is not None}
     return Provenance(
         subject=compiled.name,
         family=record.family,

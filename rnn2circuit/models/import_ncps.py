@@ -36,6 +36,7 @@ _NEURON = ("gleak", "vleak", "cm")
 _SYNAPSE = ("w", "sigma", "mu", "erev", "sparsity_mask")
 _SENSORY = tuple(f"sensory_{name}" for name in _SYNAPSE)
 _MAPS = ("input_w", "input_b", "output_w", "output_b")
+ELAPSED_TIME = 1.0  # the package's default, of one step
 _POSITIVE = ("w", "sensory_w", "cm", "gleak")
 
 
@@ -46,7 +47,13 @@ def is_ncps_ltc(arrays: Arrays) -> bool:
     )
 
 
-def ltc_from_ncps(arrays: Arrays, *, ncps_parameters: str | None = None) -> Ltc:
+def ltc_from_ncps(
+    arrays: Arrays,
+    *,
+    ncps_parameters: str | None = None,
+    unfolds: int | None = None,
+    dt: float | None = None,
+) -> Ltc:
     """Read the ``state_dict`` of an ncps ``LTC`` or ``LTCCell``.
 
     Parameters
@@ -56,6 +63,12 @@ def ltc_from_ncps(arrays: Arrays, *, ncps_parameters: str | None = None) -> Ltc:
     ncps_parameters : {"softplus", "raw"}
         ``softplus`` if the network was built with ``implicit_param_constraints=True`` (the
         default of ``LTC``), ``raw`` if not (the default of ``LTCCell``).
+    unfolds : int, optional
+        ``ode_unfolds`` of the program, which is the fused solver; it does not change the
+        equation.
+    dt : float, optional
+        ``elapsed_time`` of its step in model time units; 1, as there, where only `unfolds` is
+        given.
 
     Raises
     ------
@@ -98,6 +111,8 @@ def ltc_from_ncps(arrays: Arrays, *, ncps_parameters: str | None = None) -> Ltc:
         e_rev=p["erev"].T,
         w_out=w_out,
         b_out=b_out,
+        unfolds=unfolds,
+        dt=ELAPSED_TIME if dt is None and unfolds is not None else dt,
         **inputs,
     )
 

@@ -126,7 +126,9 @@ TENSOR_IMPORTERS = (
         sealed=PSYCHRNN_OBJECTS,
     ),
     TensorImporter(
-        recognises=is_ncps_ltc, build=ltc_from_ncps, options=frozenset({"ncps_parameters"})
+        recognises=is_ncps_ltc,
+        build=ltc_from_ncps,
+        options=frozenset({"ncps_parameters", "unfolds", "dt"}),
     ),
     TensorImporter(recognises=is_lem, build=lem_from_torch, options=frozenset({"dt", "clocked"})),
     TensorImporter(

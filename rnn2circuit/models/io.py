@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from rnn2circuit.arrays import readonly
 from rnn2circuit.errors import ModelError, OutputError, Rnn2CircuitError
-from rnn2circuit.models import FAMILIES, Network, Stack
+from rnn2circuit.models import FAMILIES, Ltc, Network, Stack
 from rnn2circuit.models.base import AbstractNetwork, arrays_of, strings_of
 from rnn2circuit.models.containers import MAX_BYTES, Tensors, read_tensors
 from rnn2circuit.models.import_ltc_csv import refuse_directory
 from rnn2circuit.models.importers import FILE_IMPORTERS, TENSOR_IMPORTERS, ImportOptions
 
 SUFFIXES = (".npz", ".safetensors", ".json", ".mat", ".pt", ".pth")
+CANONICAL = (".npz", ".safetensors", ".json")  # of files that can be written
 MAX_MESSAGE = 800  # characters; a file's own names may be of any length
 
 _LAYER = re.compile(r"layer([1-9]\d{0,3})\.(.+)")
@@ -96,8 +97,9 @@ def _check_values(options: Mapping[str, Any]) -> None:
 def _interpret(tensors: Tensors, options: dict[str, Any]) -> Network:
     if "family" in tensors.strings:
         _refuse_sealed(tensors.sealed)
-        _check_options(options, frozenset({"dt"}))
-        return model_from_fields(tensors, dt=options.get("dt"))
+        own = {"dt", "unfolds"} if tensors.strings["family"] == Ltc.family else {"dt"}
+        _check_options(options, frozenset(own))
+        return model_from_fields(tensors, **options)
     importer = next((i for i in TENSOR_IMPORTERS if i.recognises(tensors.arrays)), None)
     _refuse_sealed(tensors.sealed - (frozenset() if importer is None else importer.sealed))
     if importer is None:
@@ -144,14 +146,18 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Network:
+def model_from_fields(
+    tensors: Tensors, *, dt: float | None = None, unfolds: float | None = None
+) -> Network:
     """Build a model of the family that the strings name from canonical fields.
+
+    `dt`, and `unfolds` of an LTC, may be given where the fields leave them open.
 
     Raises
     ------
     ModelError
         If the family is unknown, a field is missing, unknown, of the wrong kind or invalid, or
-        `dt` contradicts the fields.
+        an option contradicts the fields.
     """
     strings = dict(tensors.strings)
     name = strings.pop("family")
@@ -179,10 +185,14 @@ def model_from_fields(tensors: Tensors, *, dt: float | None = None) -> Network:
     if missing:
         raise ModelError(f"family {name!r} needs the field {missing[0]!r}, which is missing")
     given |= {k: _scalar(k, given[k]) for k in scalars if k in given}
-    if dt is not None:
-        if given.get("dt", dt) != dt:
-            raise ModelError(f"the file says dt = {given['dt']!r}, the option says {dt!r}")
-        given["dt"] = dt
+    for option, value in (("dt", dt), ("unfolds", unfolds)):
+        if value is None:
+            continue
+        if given.get(option, value) != value:
+            raise ModelError(
+                f"the file says {option} = {given[option]!r}, the option says {value!r}"
+            )
+        given[option] = value
     arguments: dict[str, Any] = given | strings | layers
     return family(**arguments)
 

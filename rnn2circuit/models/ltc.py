@@ -6,7 +6,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2circuit.arrays import Matrix, Vector, require
+from rnn2circuit.arrays import Matrix, Vector, readonly, require
+from rnn2circuit.errors import ModelError
 from rnn2circuit.models.activations import logistic, logistic_slope
 from rnn2circuit.models.base import AbstractModel, matrix_shape, vector_length
 
@@ -35,6 +36,9 @@ class Ltc(AbstractModel):
         The same for input synapses; all absent when m = 0.
     g_gap : ndarray, shape (n, n), optional
         Gap junctions: symmetric, not negative; the diagonal carries no current.
+    unfolds : float, optional
+        Solver steps per `dt` of the fused program that the weights were trained with, a whole
+        number; see `ncps_program`.
     """
 
     family: ClassVar[str] = "ltc"
@@ -51,6 +55,7 @@ class Ltc(AbstractModel):
     offset_in: Matrix | None = None
     e_rev_in: Matrix | None = None
     g_gap: Matrix | None = None
+    unfolds: float | None = None
 
     def __post_init__(self) -> None:
         n = vector_length("c_m", self.c_m)
@@ -66,6 +71,11 @@ class Ltc(AbstractModel):
             self._freeze("g_gap", (n, n))
             require("g_gap", self.g_gap, self.g_gap >= 0, rule="zero or positive")
             require("g_gap", self.g_gap, self.g_gap == self.g_gap.T, rule="symmetric")
+        if self.unfolds is not None:
+            unfolds = float(readonly("unfolds", self.unfolds, ()))
+            if unfolds < 1 or unfolds != int(unfolds):
+                raise ModelError(f"unfolds must be a positive whole number, got {unfolds!r}")
+            object.__setattr__(self, "unfolds", unfolds)
         self._check_common()
 
     def _check_inputs(self, n: int) -> None:

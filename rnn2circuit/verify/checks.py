@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rnn2circuit.units import si
+from rnn2circuit.verify.budget import ErrorBudget
 
 
 class Verdict(StrEnum):
@@ -117,11 +118,14 @@ class Report:
     ----------
     notes : tuple of str
         What a reader should know beyond the numbers: assumptions, warnings of the simulator.
+    budget : ErrorBudget or None
+        How far program, equation and circuit are apart: figures to read, which judge nothing.
     """
 
     provenance: Provenance
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
+    budget: ErrorBudget | None = None
 
     @property
     def verdict(self) -> Verdict:

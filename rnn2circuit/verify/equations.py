@@ -84,7 +84,7 @@ def check_equations(
 def check_identity(text: str, record: NetlistMap, model: AbstractNetwork) -> Check:
     """Fingerprints and shapes: is this the map of this netlist, and of this model?"""
     ports = record.state_map
-    outputs = model.n_outputs if _has_output_ports(model) else 0
+    outputs = model.n_outputs if has_output_ports(model) else 0
     facts = (
         ("family", record.family, model.family),
         ("weights_sha256", record.weights_sha256, weights_sha256(model)),
@@ -110,7 +110,8 @@ def sha256_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _has_output_ports(model: AbstractNetwork) -> bool:
+def has_output_ports(model: AbstractNetwork) -> bool:
+    """Whether a circuit of the model has ports for its outputs; else these are the states."""
     return any(part is not None for part in (model.w_out, model.b_out, model.feedthrough))
 
 

@@ -77,9 +77,13 @@ def parts_of_range(found: Matrix, wanted: Matrix) -> Matrix:
     """Deviation at every point, shape (k, n), in parts of each range; NaN counts as inf."""
     error = np.abs(found - wanted)
     error = np.where(np.isnan(error), np.inf, error)
-    span = np.ptp(wanted, axis=0)
-    largest = float(span.max())
-    return error / (np.maximum(span, SMALLEST_RANGE * largest) if largest else 1.0)
+    return error / floored(np.ptp(wanted, axis=0))
+
+
+def floored(span: Vector) -> Vector:
+    """Ranges to divide by: at least a small part of the largest, and 1 where nothing moves."""
+    largest = float(span.max(initial=0.0))
+    return np.maximum(span, SMALLEST_RANGE * largest) if largest else np.ones_like(span)
 
 
 def check_steps(
