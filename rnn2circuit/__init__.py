@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     )
     from rnn2circuit.models.io import load, save
     from rnn2circuit.stimulus import PwlStimulus, SineStimulus, hold_samples, load_stimulus
+    from rnn2circuit.verify.budget import ErrorBudget
     from rnn2circuit.verify.checks import Check, Report, Verdict
+    from rnn2circuit.verify.task import Task, load_targets
 
 # Where each public name lives. They load when first used, so that importing the package costs
 # nothing and a user of the models alone never loads a simulator.
@@ -61,6 +63,7 @@ _HOMES = {
     "Elman": "models",
     "Energy": "models",
     "EnergyMap": "models",
+    "ErrorBudget": "verify.budget",
     "Gru": "models",
     "GruOde": "models",
     "Hopfield": "models",
@@ -79,6 +82,7 @@ _HOMES = {
     "SineStimulus": "stimulus",
     "Stack": "models",
     "Stc": "models",
+    "Task": "verify.task",
     "Verdict": "verify.checks",
     "Verification": "flow",
     "adopt_netlist": "flow",
@@ -89,6 +93,7 @@ _HOMES = {
     "linearize": "linearize",
     "load": "models.io",
     "load_stimulus": "stimulus",
+    "load_targets": "verify.task",
     "save": "models.io",
     "simulate": "flow",
     "to_control": "linearize",
@@ -103,6 +108,7 @@ __all__ = [
     "Elman",
     "Energy",
     "EnergyMap",
+    "ErrorBudget",
     "Gru",
     "GruOde",
     "Hopfield",
@@ -121,6 +127,7 @@ __all__ = [
     "SineStimulus",
     "Stack",
     "Stc",
+    "Task",
     "Verdict",
     "Verification",
     "adopt_netlist",
@@ -131,6 +138,7 @@ __all__ = [
     "linearize",
     "load",
     "load_stimulus",
+    "load_targets",
     "save",
     "simulate",
     "to_control",

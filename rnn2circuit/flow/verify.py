@@ -315,7 +315,7 @@ def _provenance(
         "accuracy": compiled.accuracy,
         "duration": repr(compiled.duration),
         "step": repr(compiled.bench.transient.step / seconds),
-        "stimulus": describe_stimulus(compiled.stimulus),
+        "stimulus": describe_stimulus(compiled.stimulus).removeprefix("stimulus: "),
         "seed": str(seed),
     }
     options |= {

@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
+from rnn2circuit.verify.budget import ErrorBudget
 from rnn2circuit.verify.checks import Check, Report, Verdict
 
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -43,6 +44,7 @@ def _suite(root: ET.Element, report: Report) -> None:
         ("weights_sha256", p.weights_sha256),
         ("netlist_sha256", p.netlist_sha256),
         *((f"option.{key}", value) for key, value in p.options),
+        *(() if report.budget is None else _budget(report.budget)),
     ]
     for key, value in facts:
         ET.SubElement(properties, "property", name=_clean(key), value=_clean(value))
@@ -52,6 +54,29 @@ def _suite(root: ET.Element, report: Report) -> None:
         _nothing(suite, name)
     if report.notes:
         ET.SubElement(suite, "system-out").text = _clean("\n".join(report.notes))
+
+
+def _budget(budget: ErrorBudget) -> list[tuple[str, str]]:
+    """The budget's figures as properties: nothing of it is judged, so no case is made of it."""
+    facts = [("budget.program", budget.program or "unknown")]
+    whole = () if budget.whole in budget.parts else (budget.whole,)
+    for gap in (*budget.parts, *whole):
+        for name, distance in (("states", gap.states), ("outputs", gap.outputs)):
+            if distance is not None:
+                facts.append((f"budget.{gap.id}.{name}", repr(distance.largest)))
+        if gap.reason:
+            facts.append((f"budget.{gap.id}", gap.reason))
+    task = budget.task
+    if task is not None:
+        stages = (("program", task.program), ("ode", task.ode), ("circuit", task.circuit))
+        if task.refit is not None:
+            stages = (*stages, ("before", task.refit.before), ("after", task.refit.after))
+        facts += [
+            (f"task.{task.metric}.{name}", repr(value))
+            for name, value in stages
+            if value is not None
+        ]
+    return facts
 
 
 def _case(suite: ET.Element, classname: str, check: Check) -> None:

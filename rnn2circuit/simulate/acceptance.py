@@ -69,7 +69,7 @@ SIGNATURES: tuple[Signature, ...] = (
 _HARMLESS = re.compile(
     r"^\s*$|^\s*\*|^-+$|^-+\s+-+|^% |^Note: |^Doing analysis|^Using |^Circuit: |"
     r"^Initial Transient Solution|^Node\s+Voltage|^\s*\S+\s+[-+0-9.e]+\s*$|"
-    r"^No\. of Data (Rows|Columns)|^binary raw file|^Reference value|"
+    r"^No\. of Data (Rows|Columns)|^binary raw file|^\s*Reference value|"
     r"^Trying |^Starting |^One successful|^Supplies reduced|^Dynamic gmin stepping completed|"
     r"compatibility|^Warning: can't find the initialization file spinit|^ngspice-\d+|"
     r"Total analysis time|Total elapsed time|DRAM|program size|pages =|^Stack = |^Background",
