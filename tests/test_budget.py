@@ -13,7 +13,7 @@ from random_models import random_cell, random_model
 from rnn2circuit.cli import main
 from rnn2circuit.demo import examples_directory
 from rnn2circuit.errors import ModelError, TargetsError, UsageError
-from rnn2circuit.flow import Limits, compile_model, verify_compiled, verify_model
+from rnn2circuit.flow import Limits, adopt_netlist, compile_model, verify_compiled, verify_model
 from rnn2circuit.flow.budget import error_budget
 from rnn2circuit.models import Ctrnn, Lem, Linear, Ltc
 from rnn2circuit.models.io import load, save
@@ -32,7 +32,8 @@ from rnn2circuit.verify.budget import (
     TaskFigures,
 )
 from rnn2circuit.verify.checks import Provenance, Report, Verdict
-from rnn2circuit.verify.task import Task, load_targets, ridge
+from rnn2circuit.verify.gaps import Samples
+from rnn2circuit.verify.task import Task, judge, load_targets, ridge, stages_of_cell
 
 EXAMPLES = examples_directory()
 ROUNDING = 1e-9  # of figures that two programs compute from the same numbers
@@ -223,6 +224,16 @@ def test_an_edited_netlist_raises_the_circuits_part_alone():
 
 
 @pytest.mark.spice
+def test_a_netlist_with_other_ports_has_no_part_in_the_budget():
+    made = compile_model(Linear(a=-np.eye(2), x0=[1.0, 0.5], dt=0.1))
+    other = replace(made.model, w_out=[[1.0, 1.0]])
+    result = verify_compiled(adopt_netlist(made.netlist, made.record, other))
+    assert result.verdict is Verdict.FAIL  # of identity
+    assert "no simulation" in result.report.budget.part("ode_vs_circuit").reason
+    assert result.report.budget.part("program_vs_ode").states.largest > 0
+
+
+@pytest.mark.spice
 def test_a_cell_has_its_program_as_reference_and_no_ode():
     cell = random_cell("gru", 3, 1, seed=5)
     result = verify_model(cell, duration=12)
@@ -342,7 +353,9 @@ TASK = TaskFigures(
     ],
 )
 def test_a_doctored_budget_is_refused(path, value, message):
-    data = json.loads(report_json(report_of(ErrorBudget(program="", parts=(GAP,), whole=GAP, task=TASK))))
+    data = json.loads(
+        report_json(report_of(ErrorBudget(program="", parts=(GAP,), whole=GAP, task=TASK)))
+    )
     entry = data["budget"]
     for key in path[:-1]:
         entry = entry[key]
@@ -476,9 +489,13 @@ def ready(**changes):
 def test_targets_that_do_not_fit_are_refused(model, task, message):
     task = Task(**({"t": [0.0, 0.5, 1.0], "targets": np.zeros((3, 1))} | task))
     compiled = compile_model(model, duration=4.0)
-    with pytest.raises(TargetsError, match=message):
+
+    def judged():
         task.check_fits(model)
         error_budget(compiled, None, None, task)
+
+    with pytest.raises(TargetsError, match=message):
+        judged()
 
 
 def test_steps_of_a_cell_and_too_few_samples_are_refused():
@@ -488,6 +505,15 @@ def test_steps_of_a_cell_and_too_few_samples_are_refused():
     late = Task(t=[9.0], targets=[[0.0]])
     with pytest.raises(TargetsError, match="the run has 4 steps"):
         error_budget(compiled, None, None, late)
+    two = Task(t=[0.0, 1.0], targets=[[0.0], [1.0]], refit=True)
+    held = Samples(t=np.arange(1.0, 5), x=np.zeros((4, 2)), y=np.zeros((4, 1)))
+    stages = stages_of_cell(two, compiled.reference, held)
+    with pytest.raises(TargetsError, match="at least 3 targets within the run, got 2"):
+        judge(two, stages)
+    three = Task(t=[0.0, 1.0, 2.0], targets=np.zeros((3, 1)), refit=True)
+    bare = replace(stages_of_cell(three, compiled.reference, held), model=replace(cell, w_out=None))
+    with pytest.raises(TargetsError, match="no readout to refit"):
+        judge(three, bare)
 
 
 def test_target_files_are_read_as_they_are_written(tmp_path):

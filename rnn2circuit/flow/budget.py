@@ -12,6 +12,7 @@ from rnn2circuit.models.program import ProgramRun, program_of, run_program
 from rnn2circuit.models.reference import ReferenceSolution
 from rnn2circuit.models.trajectory import Trajectory
 from rnn2circuit.verify.budget import ErrorBudget
+from rnn2circuit.verify.equations import has_output_ports
 from rnn2circuit.verify.gaps import Samples, budget_of_cell, budget_of_model
 from rnn2circuit.verify.steps import held_states
 from rnn2circuit.verify.task import Stages, Task, judge, stages_of_cell, stages_of_model
@@ -28,6 +29,8 @@ def error_budget(
         If the task does not fit the run.
     """
     reference = compiled.reference
+    if simulation is not None and not _is_of(compiled):
+        simulation = None  # a failed check of identity says what is wrong
     if isinstance(reference, Trajectory):
         held = None if simulation is None else _held(simulation, reference)
         budget = budget_of_cell(reference, held, settling)
@@ -41,6 +44,13 @@ def error_budget(
         known = None if isinstance(run, str) else run
         stages = None if task is None else stages_of_model(task, reference, known, waves)
     return _with_task(budget, task, stages)
+
+
+def _is_of(compiled: Compiled) -> bool:
+    """Whether the netlist's ports are those of the model: one that was adopted may have others."""
+    ports, model = compiled.state_map, compiled.model
+    outputs = model.n_outputs if has_output_ports(model) else 0
+    return (len(ports.states), len(ports.outputs)) == (model.n_states, outputs)
 
 
 def _program(reference: ReferenceSolution) -> ProgramRun | str:

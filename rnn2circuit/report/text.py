@@ -9,7 +9,8 @@ from rnn2circuit.units import si
 from rnn2circuit.verify.checks import Check, Report, Verdict
 
 MOST_STATES = 12  # figures per state printed in full; beyond, the worst ones
-TOLD = ("transient.states", "transient.outputs", "transient.steps")  # where there is a budget
+# Checks whose figures stand in the budget's table, where there is one.
+TOLD = ("transient.states", "transient.outputs", "program.states", "program.outputs")
 _WIDEST = 40  # characters of an id or a unit in the table
 
 
@@ -97,9 +98,9 @@ def _per_state(report: Report) -> list[str]:
     """
     lines: list[str] = []
     for check in report.checks:
+        wanted = check.id.startswith("transient.") and report.budget is None
         told = report.budget is not None and check.id in TOLD
-        wanted = check.id.startswith("transient.") and not told
-        if not check.per_state or not (wanted or check.verdict is not Verdict.PASS):
+        if told or not check.per_state or not (wanted or check.verdict is not Verdict.PASS):
             continue
         letter = "y" if check.id.endswith((".outputs", ".output")) else "x"
         figures = list(enumerate(check.per_state, start=1))

@@ -27,7 +27,7 @@ TITLES = {
     "ode_vs_circuit": "ODE against circuit",
     "program_vs_circuit": "program against circuit",
 }
-NOT_SIMULATED = "not measured: no simulation was accepted"
+NOT_SIMULATED = "not measured: no simulation of this model's circuit was accepted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
