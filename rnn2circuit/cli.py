@@ -46,8 +46,9 @@ from rnn2circuit.models import Linear, Network
 from rnn2circuit.models.describe import describe_model
 from rnn2circuit.models.importers import ImportOptions
 from rnn2circuit.models.io import CANONICAL, load, save
+from rnn2circuit.report.lines import plain
 from rnn2circuit.report.netlist_summary import describe_circuit
-from rnn2circuit.report.text import plain, report_text
+from rnn2circuit.report.text import report_text
 from rnn2circuit.results import Destinations, write_results
 from rnn2circuit.simulate.known_decks import describe_examination, examine
 from rnn2circuit.simulate.registry import SIMULATORS, simulator_named

@@ -17,6 +17,7 @@ from rnn2circuit.arguments import (
     add_limits,
     add_model,
     add_simulator,
+    add_task,
     add_testbench,
 )
 from rnn2circuit.errors import UsageError
@@ -38,11 +39,12 @@ TABLES: Mapping[str, frozenset[str]] = {
     "model": _names(add_model, "MODEL") - {"model"},
     "circuit": _names(add_circuit),
     "testbench": _names(add_testbench),
+    "task": _names(add_task),
     "simulator": _names(add_simulator) - {"simulator"} | {"name"},
     "limits": frozenset(name.removeprefix("limit_") for name in _names(add_limits)),
 }
-_STIMULUS = frozenset({"stimulus", "hold", "duration"})  # keys of an entry of `stimuli`
-_PATHS = frozenset({"stimulus"})
+_STIMULUS = frozenset({"stimulus", "hold", "duration", "targets"})  # keys of an entry of `stimuli`
+_PATHS = frozenset({"stimulus", "targets", "refit-output"})
 _TOP = frozenset({"seeds", "stimuli", *TABLES})
 
 

@@ -19,9 +19,11 @@ from rnn2circuit.models import Ctrnn, Lem, Linear, Ltc
 from rnn2circuit.models.io import load, save
 from rnn2circuit.models.program import MOST_STEPS, program_of, run_program, sampled
 from rnn2circuit.models.reference import solve
+from rnn2circuit.report.html import report_html
 from rnn2circuit.report.json_report import report_from_json, report_json
 from rnn2circuit.report.junit import report_junit
 from rnn2circuit.report.lines import WIDTH
+from rnn2circuit.report.markdown import report_markdown
 from rnn2circuit.report.text import report_text
 from rnn2circuit.stimulus import PwlStimulus, SineStimulus, hold_samples, load_stimulus
 from rnn2circuit.verify.budget import (
@@ -324,6 +326,27 @@ def test_any_budget_survives_json_and_stays_within_the_page(budget):
     assert max(len(line) for line in lines) <= WIDTH
     assert all(line.isprintable() for line in lines)
     ET.fromstring(report_junit([report]).encode())
+    shown = [line for line in report_markdown(report).splitlines() if "error budget" in line]
+    assert all(line.startswith("    ") for line in shown)
+    assert shown
+    assert "<h2>Error budget</h2>" in report_html([(report, {})])
+
+
+@pytest.mark.spice
+def test_a_specification_may_hold_a_task(tmp_path):
+    save(ready(), tmp_path / "m.npz")
+    (tmp_path / "y.csv").write_text("0,1\n0.5,0.8\n1,0.6\n1.5,0.5\n")
+    (tmp_path / "spec.toml").write_text(
+        "[testbench]\nduration = 3.0\n[limits]\nprogram = 0.9\n"
+        '[task]\ntargets = "y.csv"\nrefit_readout = true\n'
+    )
+    out = tmp_path / "r.json"
+    command = ["verify", str(tmp_path / "m.npz"), "--spec", str(tmp_path / "spec.toml")]
+    assert main([*command, "--json", str(out)]) == 0
+    data = json.loads(out.read_text())
+    assert data["budget"]["task"]["n_used"] == 4
+    assert data["budget"]["task"]["refit"]["n_held_out"] == 1
+    assert "program.states" in [check["id"] for check in data["checks"]]
 
 
 GAP = Gap(id="ode_vs_circuit", title="t", states=Distance(figures=(0.1,), worst=1, time=0.0))

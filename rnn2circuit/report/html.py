@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TypeAlias
 
-from rnn2circuit.report.text import figure, plain
+from rnn2circuit.report.budget_text import budget_lines
+from rnn2circuit.report.lines import plain
+from rnn2circuit.report.text import figure
+from rnn2circuit.verify.budget import ErrorBudget
 from rnn2circuit.verify.checks import Check, Report, Verdict, worst
 
 # Verdicts differ in form as well as in colour, so that a print in black and white still tells.
@@ -64,6 +67,7 @@ def _section(report: Report, pictures: Mapping[str, bytes]) -> str:
         f"<p>{_text(p.family)}, {p.n_states} states, {p.n_inputs} inputs: "
         f"{passed} of {len(report.checks)} checks passed.</p>",
         _checks(report.checks),
+        _budget(report.budget),
         *(_picture(caption, svg) for caption, svg in pictures.items()),
         _per_state(report.checks),
         _notes(report.notes),
@@ -96,6 +100,14 @@ def _checks(checks: tuple[Check, ...]) -> str:
 def _table(headings: tuple[str, ...], rows: list[str]) -> str:
     head = "".join(f"<th>{_text(h)}</th>" for h in headings)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _budget(budget: ErrorBudget | None) -> str:
+    """As in the text report, whose columns need no other layout."""
+    if budget is None:
+        return ""
+    lines = "\n".join(escape(line) for line in budget_lines(budget))
+    return f"<h2>Error budget</h2><pre>{lines}</pre>"
 
 
 def _picture(caption: str, svg: bytes) -> str:

@@ -1,6 +1,8 @@
 """Reports as Markdown, for pull requests: parameter, limit, value, verdict."""
 
-from rnn2circuit.report.text import figure, plain
+from rnn2circuit.report.budget_text import budget_lines
+from rnn2circuit.report.lines import plain
+from rnn2circuit.report.text import figure
 from rnn2circuit.verify.checks import Check, Report, Verdict
 
 HEADINGS = ("parameter", "limit", "value", "verdict", "where")
@@ -24,6 +26,8 @@ def report_markdown(report: Report) -> str:
         *(_row(check) for check in report.checks),
         "",
     ]
+    if report.budget is not None:  # indented by four, it is shown as it stands
+        lines += [*(f"    {line}".rstrip() for line in budget_lines(report.budget)), ""]
     lines += [f"- {_text(note)}" for note in report.notes]
     options = ", ".join(f"{_text(k)} {_text(v)}" for k, v in p.options)
     lines += [
