@@ -5,8 +5,8 @@ from typing import get_args
 
 from rnn2circuit.flow import SEED, Limits
 from rnn2circuit.simulate.registry import SIMULATORS
-from rnn2circuit.synthesis.nport import COUPLINGS
 from rnn2circuit.synthesis.scaling import FORMS
+from rnn2circuit.synthesis.topology import COUPLINGS, INPUT_COUPLINGS
 from rnn2circuit.verify.task import STRENGTH, Metric
 
 
@@ -98,7 +98,15 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--name", help="stem of the files (default: of the model file)")
     verb.add_argument("--linearize", choices=["origin", "equilibrium"], help="linearize first")
     verb.add_argument("--form", choices=FORMS, default="rc", help="voltages (rc) or currents (rl)")
-    verb.add_argument("--coupling", choices=COUPLINGS, default="vccs")
+    verb.add_argument(
+        "--coupling", choices=COUPLINGS, default="vccs", help="see docs/topologies.md"
+    )
+    verb.add_argument("--inputs", choices=INPUT_COUPLINGS, default="vccs", help="how they couple")
+    verb.add_argument("--rank", type=int, metavar="R", help="of coupling lowrank: keep R terms")
+    verb.add_argument(
+        "--rank-tolerance", type=float, metavar="E", help="of coupling lowrank: relative error"
+    )
+    verb.add_argument("--no-negative", action="store_true", help="refuse negative resistors")
     verb.add_argument("--level", choices=["ideal"], default="ideal")
     group = verb.add_argument_group("scaling (automatic where not given)")
     group.add_argument("--seconds-per-unit", type=float, metavar="S")

@@ -119,6 +119,12 @@ class NetlistMap:
         Fingerprints of the model (see `models.base.weights_sha256`) and of the netlist's bytes.
     element_counts : tuple of (str, int)
         Elements of each kind.
+    inputs_as : str
+        How inputs are coupled: ``vccs``, ``resistor`` or ``gyrator``.
+    negative_resistors : int
+        How many of the resistors are negative.
+    windings : int
+        Primary windings of all transformers.
     """
 
     netlist: str
@@ -132,6 +138,9 @@ class NetlistMap:
     netlist_sha256: str
     tool_version: str
     element_counts: tuple[tuple[str, int], ...]
+    inputs_as: str = "vccs"
+    negative_resistors: int = 0
+    windings: int = 0
 
 
 _TEXT_FIELDS = (
@@ -158,6 +167,9 @@ def map_to_json(record: NetlistMap) -> str:
         "outputs": [asdict(m) for m in ports.outputs],
         "seconds_per_unit": ports.seconds_per_unit,
         "element_counts": dict(record.element_counts),
+        "inputs_as": record.inputs_as,
+        "negative_resistors": record.negative_resistors,
+        "windings": record.windings,
     }
     if ports.clock is not None:
         data |= {
@@ -202,7 +214,24 @@ def map_from_json(text: str) -> NetlistMap:
     counts = data.get("element_counts")
     if not isinstance(counts, dict) or not all(isinstance(v, int) for v in counts.values()):
         raise CircuitError("map field 'element_counts' must map kinds to whole numbers")
-    return NetlistMap(state_map=state_map, element_counts=tuple(counts.items()), **fields)
+    inputs_as = data.get("inputs_as", "vccs")
+    if not isinstance(inputs_as, str):
+        raise CircuitError(f"map field 'inputs_as' must be text, got {inputs_as!r}")
+    return NetlistMap(
+        state_map=state_map,
+        element_counts=tuple(counts.items()),
+        inputs_as=inputs_as,
+        negative_resistors=_count(data, "negative_resistors"),
+        windings=_count(data, "windings"),
+        **fields,
+    )
+
+
+def _count(data: dict[str, object], name: str) -> int:
+    value = data.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise CircuitError(f"map field {name!r} must be a whole number, got {value!r}")
+    return value
 
 
 def _number(data: dict[str, object], name: str) -> float:

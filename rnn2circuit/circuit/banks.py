@@ -15,17 +15,18 @@ exists is valid: columns are of one length, read-only and finite.
 """
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-
-from rnn2circuit.arrays import Indices, Vector, readonly, require
+from rnn2circuit.arrays import Indices, Vector, require
+from rnn2circuit.circuit.columns import check_ammeter, check_columns
+from rnn2circuit.circuit.multiport import (
+    Ammeters,
+    DifferenceAmplifiers,
+    SeriesTransresistances,
+    Transformers,
+)
 from rnn2circuit.errors import CircuitError
-
-_STEM = re.compile(r"[a-z][a-z0-9]*")
-_MEANING = re.compile(r"[ -~]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +41,7 @@ class Resistors:
     resistance: Vector  # ohm, either sign, not zero
 
     def __post_init__(self) -> None:
-        _check(self, nets=("p", "n"), values=("resistance",))
+        check_columns(self, nets=("p", "n"), values=("resistance",))
         require(
             f"resistance of {self.stem!r}",
             self.resistance,
@@ -63,7 +64,7 @@ class Capacitors:
     v_initial: Vector  # V
 
     def __post_init__(self) -> None:
-        _check(self, nets=("p", "n"), values=("capacitance", "v_initial"))
+        check_columns(self, nets=("p", "n"), values=("capacitance", "v_initial"))
         require(
             f"capacitance of {self.stem!r}",
             self.capacitance,
@@ -86,7 +87,7 @@ class Inductors:
     i_initial: Vector  # A
 
     def __post_init__(self) -> None:
-        _check(self, nets=("p", "n"), values=("inductance", "i_initial"))
+        check_columns(self, nets=("p", "n"), values=("inductance", "i_initial"))
         require(
             f"inductance of {self.stem!r}",
             self.inductance,
@@ -107,7 +108,7 @@ class CurrentSources:
     current: Vector  # A
 
     def __post_init__(self) -> None:
-        _check(self, nets=("out",), values=("current",))
+        check_columns(self, nets=("out",), values=("current",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -122,7 +123,7 @@ class Transconductances:
     gm: Vector  # S, either sign
 
     def __post_init__(self) -> None:
-        _check(self, nets=("out", "control"), values=("gm",))
+        check_columns(self, nets=("out", "control"), values=("gm",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,21 +138,7 @@ class VoltageAmplifiers:
     gain: Vector  # V/V
 
     def __post_init__(self) -> None:
-        _check(self, nets=("out", "control"), values=("gain",))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ammeters:
-    """A wire from p to n whose current other elements may copy: a 0 V source."""
-
-    stem: str
-    index: Indices
-    meaning: str
-    p: Indices
-    n: Indices
-
-    def __post_init__(self) -> None:
-        _check(self, nets=("p", "n"), values=())
+        check_columns(self, nets=("out", "control"), values=("gain",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -166,8 +153,8 @@ class Transresistances:
     resistance: Vector  # ohm
 
     def __post_init__(self) -> None:
-        _check(self, nets=("out",), values=("resistance",))
-        _check_ammeter(self.stem, self.index, self.ammeter)
+        check_columns(self, nets=("out",), values=("resistance",))
+        check_ammeter(self.stem, self.index, self.ammeter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -182,8 +169,8 @@ class CurrentMirrors:
     gain: Vector  # A/A
 
     def __post_init__(self) -> None:
-        _check(self, nets=("out",), values=("gain",))
-        _check_ammeter(self.stem, self.index, self.ammeter)
+        check_columns(self, nets=("out",), values=("gain",))
+        check_ammeter(self.stem, self.index, self.ammeter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -203,7 +190,7 @@ class Gyrators:
     gyration_conductance: Vector  # S, either sign, not zero
 
     def __post_init__(self) -> None:
-        _check(self, nets=("p1", "n1", "p2", "n2"), values=("gyration_conductance",))
+        check_columns(self, nets=("p1", "n1", "p2", "n2"), values=("gyration_conductance",))
         require(
             f"gyration conductance of {self.stem!r}",
             self.gyration_conductance,
@@ -225,7 +212,7 @@ class SigmoidStages:
     activation: str  # tanh, logistic, relu, softplus or sqrt
 
     def __post_init__(self) -> None:
-        _check(self, nets=("out", "control"), values=())
+        check_columns(self, nets=("out", "control"), values=())
         if self.activation not in ("tanh", "logistic", "relu", "softplus", "sqrt"):
             raise CircuitError(
                 f"stage {self.stem!r}: no amplifier has the characteristic {self.activation!r}; "
@@ -245,7 +232,7 @@ class Products:
     b: Indices
 
     def __post_init__(self) -> None:
-        _check(self, nets=("out", "a", "b"), values=())
+        check_columns(self, nets=("out", "a", "b"), values=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -269,7 +256,7 @@ class Switches:
     off_resistance: float  # ohm
 
     def __post_init__(self) -> None:
-        _check(self, nets=("p", "n", "control"), values=())
+        check_columns(self, nets=("p", "n", "control"), values=())
         if self.closes not in ("high", "low"):
             raise CircuitError(
                 f"switches {self.stem!r} must close at high or low, got {self.closes!r}"
@@ -296,6 +283,9 @@ Bank: TypeAlias = (  # closed: a new kind must break the type check of every con
     | SigmoidStages
     | Products
     | Switches
+    | DifferenceAmplifiers
+    | SeriesTransresistances
+    | Transformers
 )
 
 
@@ -314,47 +304,9 @@ def net_columns(bank: Bank) -> tuple[str, ...]:
             return ("out", "a", "b")
         case Switches():
             return ("p", "n", "control")
-
-
-def _check(bank: Bank, *, nets: tuple[str, ...], values: tuple[str, ...]) -> None:
-    """Check stem, meaning and index, and freeze all columns at the length of the index."""
-    if not _STEM.fullmatch(bank.stem):
-        raise CircuitError(f"bank stem must match [a-z][a-z0-9]*, got {bank.stem!r}")
-    if not _MEANING.fullmatch(bank.meaning):
-        raise CircuitError(f"meaning of bank {bank.stem!r} must be one line of printable ASCII")
-    index = np.array(bank.index, dtype=np.int64)
-    if index.ndim != 2 or index.shape[0] == 0 or not 1 <= index.shape[1] <= 2:
-        raise CircuitError(
-            f"index of bank {bank.stem!r} must have shape (k, 1) or (k, 2) with k >= 1, "
-            f"got {index.shape}"
-        )
-    if np.any(index < 1):
-        raise CircuitError(f"index of bank {bank.stem!r} counts from 1, got {int(index.min())}")
-    key = index[:, 0] if index.shape[1] == 1 else index[:, 0] * (1 << 31) + index[:, 1]
-    key = np.sort(key)
-    if np.any(key[1:] == key[:-1]):
-        raise CircuitError(f"bank {bank.stem!r} holds two instances of one index")
-    index.setflags(write=False)
-    object.__setattr__(bank, "index", index)
-    count = index.shape[0]
-    for name in nets:
-        column = np.array(getattr(bank, name), dtype=np.int64)
-        if column.shape != (count,):
-            raise CircuitError(
-                f"column {name} of bank {bank.stem!r} must have shape ({count},), "
-                f"got {column.shape}"
-            )
-        column.setflags(write=False)
-        object.__setattr__(bank, name, column)
-    for name in values:
-        label = f"{name} of bank {bank.stem!r}"
-        column = readonly(label, getattr(bank, name), (count,), error=CircuitError)
-        object.__setattr__(bank, name, column)
-
-
-def _check_ammeter(stem: str, index: Indices, ammeter: Ammeters) -> None:
-    if len(index) != len(ammeter.index):
-        raise CircuitError(
-            f"bank {stem!r} has {len(index)} instances but its ammeter bank "
-            f"{ammeter.stem!r} has {len(ammeter.index)}"
-        )
+        case DifferenceAmplifiers():
+            return ("p", "n", "control_p", "control_n")
+        case SeriesTransresistances():
+            return ("p", "n")
+        case Transformers():
+            return ("secondary", "net")

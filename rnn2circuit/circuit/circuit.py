@@ -13,6 +13,9 @@ from rnn2circuit.circuit.banks import (
     Ammeters,
     Bank,
     CurrentMirrors,
+    Resistors,
+    SeriesTransresistances,
+    Transformers,
     Transresistances,
     net_columns,
 )
@@ -37,11 +40,14 @@ class Circuit:
         Elements, in the order in which a writer spells them.
     ports : tuple of int
         Nets that a subcircuit shows, in order.
+    notes : tuple of str
+        What whoever made it wants a report to say, one sentence each.
     """
 
     nets: tuple[str, ...]
     banks: tuple[Bank, ...]
     ports: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_nets()
@@ -80,13 +86,24 @@ class Circuit:
         _refuse_repeats("bank", [bank.stem for bank in self.banks])
         present = {id(bank) for bank in self.banks}
         for bank in self.banks:
-            if isinstance(bank, Transresistances | CurrentMirrors) and (
+            if isinstance(bank, Transresistances | CurrentMirrors | SeriesTransresistances) and (
                 id(bank.ammeter) not in present
             ):
                 raise CircuitError(
                     f"bank {bank.stem!r} listens to ammeters {bank.ammeter.stem!r}, "
                     "which are not part of the circuit"
                 )
+            if isinstance(bank, Transformers):
+                self._check_inner_nets(bank.stem)
+
+    def _check_inner_nets(self, stem: str) -> None:
+        """Refuse nets that could be taken for the taps between the windings of a transformer."""
+        taken = [name for name in self.nets if name.startswith(f"{stem}_")]
+        if taken:
+            raise CircuitError(
+                f"net {taken[0]!r} is named like a tap of the transformers {stem!r}; "
+                f"no net may begin with {stem + '_'!r}"
+            )
 
     def element_counts(self) -> dict[str, int]:
         """Number of elements of each kind that is present, in order of first appearance."""
@@ -96,6 +113,15 @@ class Circuit:
             counts[kind] = counts.get(kind, 0) + len(bank.index)
         return counts
 
+    def negative_resistors(self) -> int:
+        """How many resistors are negative: active elements, counted among the resistors too."""
+        values = [bank.resistance for bank in self.banks if isinstance(bank, Resistors)]
+        return sum(int(np.count_nonzero(value < 0)) for value in values)
+
+    def windings(self) -> int:
+        """Number of primary windings of all transformers."""
+        return sum(len(bank.turns) for bank in self.banks if isinstance(bank, Transformers))
+
 
 class CircuitBuilder:
     """Assemble a circuit in small steps; a local variable, never returned or stored."""
@@ -103,6 +129,7 @@ class CircuitBuilder:
     def __init__(self) -> None:
         self._nets: list[str] = ["0"]
         self._banks: list[Bank] = []
+        self._notes: list[str] = []
 
     def net(self, name: str) -> int:
         """Add one net and return its number."""
@@ -115,9 +142,19 @@ class CircuitBuilder:
         self._nets += [f"{prefix}{k}" for k in range(1, count + 1)]
         return np.arange(start, start + count)
 
+    def numbered(self, prefix: str, index: Indices) -> Indices:
+        """Add one net ``prefixI_J`` per index row and return their numbers."""
+        start = len(self._nets)
+        self._nets += [f"{prefix}{i}_{j}" for i, j in index.tolist()]
+        return np.arange(start, len(self._nets))
+
     def add(self, bank: Bank) -> None:
         """Add a bank of elements."""
         self._banks.append(bank)
+
+    def note(self, text: str) -> None:
+        """Add a sentence for the report."""
+        self._notes.append(text)
 
     def build(self, *, ports: Sequence[int] | Indices) -> Circuit:
         """The circuit so far.
@@ -131,6 +168,7 @@ class CircuitBuilder:
             nets=tuple(self._nets),
             banks=tuple(self._banks),
             ports=tuple(int(p) for p in ports),
+            notes=tuple(self._notes),
         )
 
 

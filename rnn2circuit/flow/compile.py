@@ -21,7 +21,7 @@ from rnn2circuit.models.trajectory import DEFAULT_STEPS, Trajectory, run_cell
 from rnn2circuit.report.files import write_all
 from rnn2circuit.statemap import NetlistMap, StateMap, map_to_json
 from rnn2circuit.stimulus import Stimulus, default_stimulus
-from rnn2circuit.synthesis.nport import COUPLINGS, Coupling
+from rnn2circuit.synthesis.negative import refuse_negative
 from rnn2circuit.synthesis.realize import Realization, Realizer, realize
 from rnn2circuit.synthesis.scaling import (
     FORMS,
@@ -32,6 +32,7 @@ from rnn2circuit.synthesis.scaling import (
     scale_to,
 )
 from rnn2circuit.synthesis.testbench import describe_stimulus, make_testbench
+from rnn2circuit.synthesis.topology import COUPLINGS, Coupling, InputCoupling
 from rnn2circuit.verify.equations import sha256_text
 from rnn2circuit.writers.ngspice import write_subcircuit, write_testbench
 
@@ -115,6 +116,10 @@ def compile_model(
     volts_per_unit: float | None = None,
     amperes_per_unit: float | None = None,
     impedance: float | None = None,
+    inputs_as: InputCoupling = "vccs",
+    rank: int | None = None,
+    rank_tolerance: float | None = None,
+    allow_negative: bool = True,
     stimulus: Stimulus | None = None,
     duration: float | None = None,
     step: float | None = None,
@@ -131,6 +136,10 @@ def compile_model(
         See `synthesis.realize.realize`. The level is ``ideal``.
     seconds_per_unit, volts_per_unit, amperes_per_unit, impedance : float, optional
         Scaling; chosen automatically where not given.
+    inputs_as, rank, rank_tolerance
+        How inputs are coupled, and the rank of coupling ``lowrank``; see `realize`.
+    allow_negative : bool
+        Whether the circuit may have negative resistors.
     stimulus : Stimulus, optional
         Input signal; `default_stimulus` (one sine per input) where not given.
     duration : float, optional
@@ -165,7 +174,18 @@ def compile_model(
         "impedance": impedance,
     }
     scaling = _scaling(model, given)
-    realization = realize(model, form=form, coupling=coupling, scaling=scaling, realizer=realizer)
+    realization = realize(
+        model,
+        form=form,
+        coupling=coupling,
+        scaling=scaling,
+        inputs_as=inputs_as,
+        rank=rank,
+        rank_tolerance=rank_tolerance,
+        realizer=realizer,
+    )
+    if not allow_negative:
+        refuse_negative(realization.circuit, model, coupling)
     subckt = f"{model.family}_{model.n_states}"
     weights = weights_sha256(model)
     netlist = write_subcircuit(
@@ -176,6 +196,7 @@ def compile_model(
             f"{model.n_inputs} inputs, form {form}, coupling {coupling}, level {level}",
             f"weights sha256 {weights}",
             *_scaling_lines(realization),
+            *([] if inputs_as == "vccs" else [f"inputs as {inputs_as}s"]),
         ],
     )
     record = NetlistMap(
@@ -190,11 +211,14 @@ def compile_model(
         netlist_sha256=sha256_text(netlist),
         tool_version=TOOL_VERSION,
         element_counts=tuple(realization.circuit.element_counts().items()),
+        inputs_as=inputs_as,
+        negative_resistors=realization.circuit.negative_resistors(),
+        windings=realization.circuit.windings(),
     )
     compiled = _with_testbench(
         netlist, record, model, name, stimulus, duration=duration, step=step, accuracy=accuracy
     )
-    return replace(compiled, realization=realization)
+    return replace(compiled, realization=realization, notes=realization.circuit.notes)
 
 
 def adopt_netlist(

@@ -17,10 +17,10 @@ from rnn2circuit.models.trajectory import Trajectory
 from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.stimulus import Stimulus
-from rnn2circuit.synthesis.nport import Coupling
 from rnn2circuit.synthesis.realize import Realizer
 from rnn2circuit.synthesis.scaling import Form
 from rnn2circuit.synthesis.testbench import describe_stimulus
+from rnn2circuit.synthesis.topology import Coupling, InputCoupling
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations
 from rnn2circuit.verify.evaluated import check_evaluated
@@ -95,6 +95,10 @@ def verify_model(
     volts_per_unit: float | None = None,
     amperes_per_unit: float | None = None,
     impedance: float | None = None,
+    inputs_as: InputCoupling = "vccs",
+    rank: int | None = None,
+    rank_tolerance: float | None = None,
+    allow_negative: bool = True,
     stimulus: Stimulus | None = None,
     duration: float | None = None,
     step: float | None = None,
@@ -122,6 +126,10 @@ def verify_model(
         volts_per_unit=volts_per_unit,
         amperes_per_unit=amperes_per_unit,
         impedance=impedance,
+        inputs_as=inputs_as,
+        rank=rank,
+        rank_tolerance=rank_tolerance,
+        allow_negative=allow_negative,
         stimulus=stimulus,
         duration=duration,
         step=step,
@@ -312,6 +320,7 @@ def _provenance(
         "level": record.level,
         "form": record.form,
         "coupling": record.coupling,
+        "inputs_as": record.inputs_as,
         "accuracy": compiled.accuracy,
         "duration": repr(compiled.duration),
         "step": repr(compiled.bench.transient.step / seconds),

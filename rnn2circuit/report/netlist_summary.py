@@ -9,13 +9,16 @@ from rnn2circuit.circuit.banks import (
     Capacitors,
     CurrentMirrors,
     CurrentSources,
+    DifferenceAmplifiers,
     Gyrators,
     Inductors,
     Products,
     Resistors,
+    SeriesTransresistances,
     SigmoidStages,
     Switches,
     Transconductances,
+    Transformers,
     Transresistances,
     VoltageAmplifiers,
 )
@@ -42,12 +45,17 @@ def describe_circuit(record: NetlistMap, circuit: Circuit) -> str:
         f"  {ports.seconds_per_unit:g} s per {'step' if ports.clock else 'model time unit'}, "
         f"{ports.states[0].volts_per_unit:g} V per unit of state",
     ]
-    lines += [f"  {count:>8} {kind}" for kind, count in record.element_counts]
+    for kind, count in record.element_counts:
+        lines.append(f"  {count:>8} {kind}")
+        if kind == "Resistors" and record.negative_resistors:
+            lines.append(f"  {record.negative_resistors:>8} of them negative: active elements")
+        if kind == "Transformers":
+            lines.append(f"  {record.windings:>8} windings on them")
     ranges = value_ranges(circuit)
     for kind, (low, high) in ranges.items():
         unit = PRACTICAL[kind][2]
         lines.append(f"  {kind:<2} from {si(low, unit)} to {si(high, unit)}")
-    lines += [f"  note: {note}" for note in impractical(circuit)]
+    lines += [f"  note: {note}" for note in (*circuit.notes, *impractical(circuit))]
     return "\n".join(lines) + "\n"
 
 
@@ -98,5 +106,8 @@ def _values(bank: Bank) -> tuple[str, Vector]:
             | SigmoidStages()
             | Products()
             | Switches()
+            | DifferenceAmplifiers()
+            | SeriesTransresistances()
+            | Transformers()
         ):
             return "", np.zeros(0)

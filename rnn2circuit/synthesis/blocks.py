@@ -25,6 +25,10 @@ from rnn2circuit.synthesis.scaling import Scaling
 
 Mask: TypeAlias = NDArray[np.bool_]  # shape (k,)
 
+# A conductance that is zero in exact arithmetic comes out as rounding noise of the terms that
+# cancel; below this many units of rounding per term it is the structural zero it should be.
+CANCELLATION = 8 * np.finfo(np.float64).eps
+
 
 def sum_nodes(
     b: CircuitBuilder, prefix: str, count: int, scaling: Scaling, *, used: Mask | None = None
@@ -46,6 +50,48 @@ def sum_nodes(
             )
         )
     return nodes
+
+
+def loaded_sum_nodes(
+    b: CircuitBuilder,
+    prefix: str,
+    *,
+    load: Vector,
+    scaling: Scaling,
+    used: Mask | None = None,
+) -> tuple[Indices, Vector]:
+    """Sum nodes to which others attach conductances `load` (S) that are part of the sum.
+
+    The resistor to ground is what is missing to the impedance level. Where the load alone is
+    more, there is none, and the voltage is low by a factor that an ideal amplifier must restore:
+    so a sum of positive resistors needs no negative one.
+
+    Returns
+    -------
+    nodes : ndarray, shape (k,)
+        Ground where not used.
+    gain : ndarray, shape (k,)
+        By which the voltages must be multiplied; 1 where the sum node is as it should be.
+    """
+    if not np.any(load):
+        return sum_nodes(b, prefix, len(load), scaling, used=used), np.ones(len(load))
+    every = np.ones(len(load), dtype=bool) if used is None else used
+    nodes, _ = some_nets(b, prefix, every)
+    rest = 1.0 - scaling.impedance * load  # in units of 1 / impedance
+    ample = rest <= CANCELLATION * (1.0 + scaling.impedance * load)
+    short = np.flatnonzero(every & ~ample)
+    if short.size:
+        b.add(
+            Resistors(
+                stem=f"sum{prefix}",
+                index=short[:, None] + 1,
+                meaning=f"sum resistors of the nets {prefix}: what others leave of the impedance",
+                p=nodes[short],
+                n=np.full(short.size, GROUND),
+                resistance=scaling.impedance / rest[short],
+            )
+        )
+    return nodes, np.where(every & ample, scaling.impedance * load, 1.0)
 
 
 def inject(
@@ -115,7 +161,13 @@ def products(b: CircuitBuilder, prefix: str, meaning: str, *, a: Indices, c: Ind
 
 
 def copies(
-    b: CircuitBuilder, prefix: str, meaning: str, *, control: Indices, gain: float, used: Mask
+    b: CircuitBuilder,
+    prefix: str,
+    meaning: str,
+    *,
+    control: Indices,
+    gain: float | Vector,
+    used: Mask,
 ) -> Indices:
     """Ideal amplifiers ``v(out) = gain v(control)`` where `used`; they do not load `control`.
 
@@ -130,7 +182,7 @@ def copies(
                 meaning=meaning,
                 out=out[used],
                 control=control[used],
-                gain=np.full(len(index), gain),
+                gain=np.broadcast_to(gain, len(control))[used],
             )
         )
     return out

@@ -14,21 +14,22 @@ from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.models import Cell, Elman, EnergyMap, Gru, LemCell, Lrcu, Lstm, Stack
 from rnn2circuit.models.base import AbstractCell
 from rnn2circuit.synthesis.blocks import Signal, combine, copies, products, stages
-from rnn2circuit.synthesis.nport import Coupling, Term, affine_sum
 from rnn2circuit.synthesis.saturated import elastic_rate
 from rnn2circuit.synthesis.scaling import Scaling
+from rnn2circuit.synthesis.sums import Term, affine_sum
+from rnn2circuit.synthesis.topology import Topology
 
 
 class Layer:
     """The vocabulary of one cell: its sums, gates and candidates, named after the layer."""
 
     def __init__(
-        self, b: CircuitBuilder, tag: str, inputs: Signal, coupling: Coupling, scaling: Scaling
+        self, b: CircuitBuilder, tag: str, inputs: Signal, coupling: Topology, scaling: Scaling
     ) -> None:
         self.b = b
         self.tag = tag
         self.inputs = inputs
-        self.coupling: Coupling = coupling
+        self.coupling = coupling
         self.scaling = scaling
 
     def argument(

@@ -5,10 +5,17 @@ import numpy as np
 from rnn2circuit.arrays import Indices
 from rnn2circuit.circuit.circuit import CircuitBuilder
 from rnn2circuit.models import Ctrnn
-from rnn2circuit.synthesis.blocks import bias, inject, stages, sum_nodes
-from rnn2circuit.synthesis.nport import Coupling, sense_nport
+from rnn2circuit.synthesis.blocks import bias, inject, loaded_sum_nodes, stages
 from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
+from rnn2circuit.synthesis.sums import (
+    couple,
+    coupling_load,
+    drive_inputs,
+    input_load,
+    restored,
+)
+from rnn2circuit.synthesis.topology import Topology
 
 
 def realize_ctrnn(
@@ -16,7 +23,7 @@ def realize_ctrnn(
     model: Ctrnn,
     *,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
@@ -35,28 +42,30 @@ def realize_ctrnn(
     )
     gain = np.ones(n) if model.gain is None else model.gain
     used = gain != 0  # a neuron of gain zero only leaks
-    z = sum_nodes(b, "z", n, scaling, used=used)
     per_volt = 1.0 / (scaling.impedance * scaling.volts_per_unit)  # S per unit of weight
-    if coupling == "vccs":
-        inject(
-            b,
-            "w",
-            "recurrent weights w[post, pre]: gm = w / (impedance volts_per_unit)",
-            out=z,
-            control=states.shown,
-            gm=per_volt * model.w * used[:, None],
-        )
-    else:
-        sense_nport(b, control=states.shown, out=z, g=per_volt * model.w * used[:, None])
-    if model.w_in is not None:
-        inject(
-            b,
-            "in",
-            "input weights w_in[post, input]: gm = w_in / (impedance volts_per_unit)",
-            out=z,
-            control=inputs,
-            gm=per_volt * model.w_in * used[:, None],
-        )
+    w_in = np.zeros((n, 0)) if model.w_in is None else model.w_in
+    g, g_in = per_volt * model.w * used[:, None], per_volt * w_in * used[:, None]
+    load = coupling_load(coupling, g) + input_load(coupling, g_in)
+    z, attenuation = loaded_sum_nodes(b, "z", load=load, scaling=scaling, used=used)
+    couple(
+        b,
+        coupling,
+        stem="w",
+        meaning="recurrent weights w[post, pre]: gm = w / (impedance volts_per_unit)",
+        control=states.shown,
+        out=z,
+        g=g,
+        scaling=scaling,
+    )
+    drive_inputs(
+        b,
+        coupling,
+        stem="in",
+        meaning="input weights w_in[post, input]: gm = w_in / (impedance volts_per_unit)",
+        control=inputs,
+        out=z,
+        g=g_in,
+    )
     if model.bias is not None:
         bias(
             b,
@@ -65,6 +74,7 @@ def realize_ctrnn(
             out=z,
             current=model.bias * used / scaling.impedance,
         )
+    z = restored(b, "z", z, attenuation)
     active = z
     if model.activation != "identity":
         active = stages(

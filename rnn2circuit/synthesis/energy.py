@@ -6,9 +6,10 @@ from rnn2circuit.arrays import Indices
 from rnn2circuit.circuit.circuit import CircuitBuilder
 from rnn2circuit.models.energy import Energy
 from rnn2circuit.synthesis.blocks import copies, inject, stages
-from rnn2circuit.synthesis.nport import Coupling, sense_nport
-from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
+from rnn2circuit.synthesis.relaxation import Relaxation, amperes_per_rate, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
+from rnn2circuit.synthesis.sums import couple, coupling_load
+from rnn2circuit.synthesis.topology import Topology
 
 
 def realize_energy(
@@ -16,7 +17,7 @@ def realize_energy(
     model: Energy,
     *,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
@@ -26,35 +27,38 @@ def realize_energy(
     resistors alone.
     """
     times = model.times
+    weights = time_weights(model)
+    # A per unit of drive, for all states
+    per_unit = float(amperes_per_rate(form, weights, scaling)[0] / times[0])
+    n_f, n_h = model.xi.shape
+    square = n_f + n_h
+    on_active, on_delayed = model.drive_matrices()
+    recall = per_unit * on_active[:square]
     states = relaxation(
         b,
         form=form,
         rate=1.0 / times,
-        weights=time_weights(model),
+        weights=weights,
         x0=model.initial_state,
         scaling=scaling,
+        load=np.append(coupling_load(coupling, recall), np.zeros(model.n_states - square)),
     )
-    n_f, n_h = model.xi.shape
-    square = n_f + n_h
     active = np.concatenate(
         [
             _activations(b, "f", model.sigma_f, states.shown[:n_f], scaling),
             _activations(b, "h", model.sigma_h, states.shown[n_f:square], scaling),
         ]
     )
-    on_active, on_delayed = model.drive_matrices()
-    per_unit = float(states.amperes_per_rate[0] / times[0])  # A per unit of drive, for all states
-    if coupling == "gyrator":
-        sense_nport(b, control=active, out=states.drive[:square], g=per_unit * on_active[:square])
-    else:
-        inject(
-            b,
-            "recall",
-            "recall through the memories xi: gm = amperes_per_rate sqrt(alpha_s) xi / tau",
-            out=states.drive[:square],
-            control=active,
-            gm=per_unit * on_active[:square],
-        )
+    couple(
+        b,
+        coupling,
+        stem="recall",
+        meaning="recall through the memories xi: gm = amperes_per_rate sqrt(alpha_s) xi / tau",
+        control=active,
+        out=states.drive[:square],
+        g=recall,
+        scaling=scaling,
+    )
     inject(
         b,
         "delay",

@@ -7,9 +7,10 @@ from rnn2circuit.circuit.circuit import CircuitBuilder
 from rnn2circuit.models.gru_ode import GruOde
 from rnn2circuit.models.lem import Lem, LemTwoScale
 from rnn2circuit.synthesis.blocks import gated_pull, inject, products, stages
-from rnn2circuit.synthesis.nport import Coupling, Term, affine_sum
 from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
+from rnn2circuit.synthesis.sums import Term, affine_sum
+from rnn2circuit.synthesis.topology import Topology
 
 
 def realize_gru_ode(
@@ -17,7 +18,7 @@ def realize_gru_ode(
     model: GruOde,
     *,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
@@ -89,7 +90,13 @@ def realize_gru_ode(
             matrix=np.eye(n),
         )
         argument = affine_sum(
-            b, "zu", recurrent=through, inputs=outer, constant=model.b_u, scaling=scaling
+            b,
+            "zu",
+            recurrent=through,
+            inputs=outer,
+            constant=model.b_u,
+            coupling=coupling.inputs_alone(),
+            scaling=scaling,
         )
     candidate = stages(b, "c", "candidates", control=argument, activation="tanh", used=every)
     gated_pull(
@@ -110,7 +117,7 @@ def realize_lem(
     model: Lem | LemTwoScale,
     *,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
@@ -168,7 +175,7 @@ def _pair_sum(
     suffix: str,
     source: Indices,
     inputs: Indices,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
 ) -> Indices:
     """``W source + V u + b`` of one pair of the model."""

@@ -5,10 +5,11 @@ import numpy as np
 from rnn2circuit.arrays import Indices
 from rnn2circuit.circuit.circuit import CircuitBuilder
 from rnn2circuit.models import Hopfield
-from rnn2circuit.synthesis.blocks import bias, copies, inject, stages
-from rnn2circuit.synthesis.nport import Coupling, sense_nport
-from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
+from rnn2circuit.synthesis.blocks import bias, copies, stages
+from rnn2circuit.synthesis.relaxation import Relaxation, amperes_per_rate, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
+from rnn2circuit.synthesis.sums import couple, coupling_load, drive_inputs, input_load
+from rnn2circuit.synthesis.topology import Topology
 
 
 def realize_hopfield(
@@ -16,43 +17,47 @@ def realize_hopfield(
     model: Hopfield,
     *,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
     """``tau∘x' = -x + W σ(x) + W_in u + bias``: the circuit of Hopfield (1984), fig. 2."""
+    weights = time_weights(model)
+    # The weights k are the time constants, so this is one number for all rows and a symmetric W
+    # stays symmetric.
+    per_unit = float(amperes_per_rate(form, weights, scaling)[0] / model.tau[0])  # A per drive
+    g = per_unit * model.w
+    w_in = np.zeros((model.n_states, 0)) if model.w_in is None else model.w_in
+    g_in = per_unit / scaling.volts_per_unit * w_in
     states = relaxation(
         b,
         form=form,
         rate=1.0 / model.tau,
-        weights=time_weights(model),
+        weights=weights,
         x0=model.initial_state,
         scaling=scaling,
+        load=coupling_load(coupling, g) + input_load(coupling, g_in),
     )
-    active = _activations(b, model, states.shown, scaling)
-    # The weights k are the time constants, so this is one number for all rows and a symmetric W
-    # stays symmetric.
-    per_unit = float(states.amperes_per_rate[0] / model.tau[0])  # A per unit of drive
-    if coupling == "vccs":
-        inject(
-            b,
-            "w",
-            "recurrent weights w[post, pre]: gm = amperes_per_rate w / (tau 1 V)",
-            out=states.drive,
-            control=active,
-            gm=per_unit * model.w,
-        )
-    else:
-        sense_nport(b, control=active, out=states.drive, g=per_unit * model.w)
-    if model.w_in is not None:
-        inject(
-            b,
-            "in",
-            "input weights w_in[post, input]: gm = amperes_per_rate w_in / (tau volts_per_unit)",
-            out=states.drive,
-            control=inputs,
-            gm=per_unit / scaling.volts_per_unit * model.w_in,
-        )
+    couple(
+        b,
+        coupling,
+        stem="w",
+        meaning="recurrent weights w[post, pre]: gm = amperes_per_rate w / (tau 1 V)",
+        control=_activations(b, model, states.shown, scaling),
+        out=states.drive,
+        g=g,
+        scaling=scaling,
+    )
+    drive_inputs(
+        b,
+        coupling,
+        stem="in",
+        meaning="input weights w_in[post, input]: "
+        "gm = amperes_per_rate w_in / (tau volts_per_unit)",
+        control=inputs,
+        out=states.drive,
+        g=g_in,
+    )
     if model.bias is not None:
         bias(b, "bias", "biases", out=states.drive, current=per_unit * np.asarray(model.bias))
     return states

@@ -10,9 +10,9 @@ from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, positions
 from rnn2circuit.models import Ltc
 from rnn2circuit.synthesis.blocks import bias, inject, products
 from rnn2circuit.synthesis.gates import open_gates
-from rnn2circuit.synthesis.nport import Coupling
 from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
+from rnn2circuit.synthesis.topology import Topology
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +32,7 @@ def realize_ltc(
     model: Ltc,
     *,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
@@ -46,7 +46,7 @@ def realize_ltc(
     """
     gap = np.zeros((model.n_states,) * 2) if model.g_gap is None else model.g_gap.copy()
     np.fill_diagonal(gap, 0.0)  # a junction of a neuron with itself carries no current
-    resistive_gap = form == "rc" and coupling == "gyrator"
+    resistive_gap = form == "rc" and coupling.kind == "gyrator"
     rate = model.g_leak / model.c_m
     if not resistive_gap:
         rate = rate + gap.sum(axis=1) / model.c_m

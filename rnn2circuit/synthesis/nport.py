@@ -1,6 +1,9 @@
-"""Coupling: resistor and gyrator n-ports, and weighted sums that may use them."""
+"""The n-port ``i = Y v`` of resistors, gyrators and ideal transformers, on nets or sensed.
 
-from dataclasses import dataclass
+S and K are the symmetric and skew parts of Y (Caruso & Jarne 2023): S dissipates and becomes
+resistors, K neither dissipates nor is reciprocal and becomes gyrators.
+"""
+
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -11,27 +14,38 @@ from rnn2circuit.circuit.banks import (
     CurrentMirrors,
     Gyrators,
     Resistors,
+    Transformers,
 )
-from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, positions
-from rnn2circuit.synthesis.blocks import bias, copies, inject, sum_nodes
-from rnn2circuit.synthesis.scaling import Scaling
+from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, counting, positions
+from rnn2circuit.synthesis.blocks import CANCELLATION, copies
+from rnn2circuit.synthesis.factors import equilibration, skew_factors, symmetric_factors
 
-Coupling: TypeAlias = Literal["vccs", "gyrator"]
-COUPLINGS: tuple[Coupling, ...] = ("vccs", "gyrator")
-
-# A conductance that is zero in exact arithmetic comes out as rounding noise of the terms that
-# cancel; below this many units of rounding per term it is the structural zero it should be.
-CANCELLATION = 8 * np.finfo(np.float64).eps
+NportKind: TypeAlias = Literal["gyrator", "transformer", "minimal-gyrator"]
 
 
-def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix, tag: str = "") -> None:
-    """The n-port ``i = Y v`` on `nets`: symmetric part as resistors, skew part as gyrators.
+def conductances(
+    b: CircuitBuilder, *, nets: Indices, y: Matrix, tag: str = "", kind: NportKind = "gyrator"
+) -> None:
+    """The n-port ``i = Y v`` on `nets`, currents into the n-port.
 
-    With S and K the symmetric and skew parts of Y (Caruso & Jarne 2023): a conductance -S_ij
-    between nets i and j, ``sum_j S_ij`` from net i to ground, and a gyrator of gyration
-    conductance K_ij. Negative resistors are explicit elements.
+    ``gyrator``: a resistor and a gyrator per pair. ``transformer``: resistors behind ideal
+    transformers, so that only as many are negative as S has negative eigenvalues.
+    ``minimal-gyrator``: gyrators behind ideal transformers, half the rank of K of them.
     """
     symmetric, skew = (y + y.T) / 2, (y - y.T) / 2
+    scale = equilibration(y)
+    if kind == "transformer":
+        _transformed_resistors(b, nets, symmetric, scale, tag)
+    else:
+        _pair_resistors(b, nets, symmetric, tag)
+    if kind == "minimal-gyrator":
+        _transformed_gyrators(b, nets, skew, scale, tag)
+    else:
+        _pair_gyrators(b, nets, skew, tag)
+
+
+def _pair_resistors(b: CircuitBuilder, nets: Indices, symmetric: Matrix, tag: str) -> None:
+    """A conductance -S_ij between nets i and j, and ``sum_j S_ij`` from net i to ground."""
     rows, columns = np.nonzero(np.triu(symmetric, 1))
     if rows.size:
         b.add(
@@ -58,6 +72,10 @@ def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix, tag: str = "") 
                 resistance=1.0 / shunt[where],
             )
         )
+
+
+def _pair_gyrators(b: CircuitBuilder, nets: Indices, skew: Matrix, tag: str) -> None:
+    """A gyrator of gyration conductance K_ij between nets i and j."""
     rows, columns = np.nonzero(np.triu(skew, 1))
     if rows.size:
         b.add(
@@ -74,15 +92,92 @@ def conductances(b: CircuitBuilder, *, nets: Indices, y: Matrix, tag: str = "") 
         )
 
 
-def sense_nport(
-    b: CircuitBuilder, *, control: Indices, out: Indices, g: Matrix, tag: str = ""
+def _transformed_resistors(
+    b: CircuitBuilder, nets: Indices, symmetric: Matrix, scale: Vector, tag: str
 ) -> None:
-    """Currents ``g @ v(control)`` into `out`, computed by a resistor and gyrator n-port.
+    """``S = sum_k e_k t_k t_k'``: a resistor 1 / e_k behind a transformer of turns t_k."""
+    e, turns = symmetric_factors(symmetric, scale)
+    if not e.size:
+        return
+    b.add(
+        Resistors(
+            stem=f"sym{tag}",
+            index=counting(e.size),
+            meaning="symmetric part of the conductance matrix, behind transformers",
+            p=transformed(b, f"ts{tag}", nets=nets, turns=turns),
+            n=np.full(e.size, GROUND),
+            resistance=1.0 / e,
+        )
+    )
+
+
+def _transformed_gyrators(
+    b: CircuitBuilder, nets: Indices, skew: Matrix, scale: Vector, tag: str
+) -> None:
+    """``K = sum_k g_k (a_k b_k' - b_k a_k')``: a gyrator g_k between two transformers."""
+    g, turns_a, turns_b = skew_factors(skew, scale)
+    if not g.size:
+        return
+    ground = np.full(g.size, GROUND)
+    b.add(
+        Gyrators(
+            stem=f"skew{tag}",
+            index=counting(g.size),
+            meaning="skew part of the conductance matrix: gyrators between transformers",
+            p1=transformed(b, f"ta{tag}", nets=nets, turns=turns_a),
+            n1=ground,
+            p2=transformed(b, f"tb{tag}", nets=nets, turns=turns_b),
+            n2=ground,
+            gyration_conductance=g,
+        )
+    )
+
+
+def transformed(b: CircuitBuilder, stem: str, *, nets: Indices, turns: Matrix) -> Indices:
+    """Secondaries of ideal transformers: net k shows ``turns[:, k]' v(nets)``.
+
+    A column that is a single turn needs no transformer; its secondary is the net itself.
+    """
+    r = turns.shape[1]
+    plain = (np.count_nonzero(turns, axis=0) == 1) & np.any(turns == 1.0, axis=0)
+    secondary = nets[np.argmax(turns != 0, axis=0)]
+    wound = np.flatnonzero(~plain)
+    if not wound.size:
+        return secondary
+    secondary = np.array(secondary)
+    secondary[wound] = (
+        b.nets(stem, r)[wound] if wound.size == r else [b.net(f"{stem}{k + 1}") for k in wound]
+    )
+    owner, winding = np.nonzero(turns[:, wound].T)
+    b.add(
+        Transformers(
+            stem=stem,
+            index=wound[:, None] + 1,
+            meaning="ideal transformers: turns in V/V on every winding",
+            secondary=secondary[wound],
+            transformer=owner,
+            net=nets[winding],
+            turns=turns[winding, wound[owner]],
+        )
+    )
+    return secondary
+
+
+def sense_nport(
+    b: CircuitBuilder,
+    *,
+    control: Indices,
+    out: Indices,
+    g: Matrix,
+    tag: str = "",
+    kind: NportKind = "gyrator",
+) -> None:
+    """Currents ``g @ v(control)`` into `out`, computed by an n-port of `kind`.
 
     Copies of the control voltages force the ports through ammeters; the n-port has ``Y = -g``,
     and its port currents, mirrored, are the sums. So a sum whose operands do not live on the
-    nets it drives (an activation stands between) still has one resistor and one gyrator per
-    pair. `tag` tells several n-ports of one circuit apart.
+    nets it drives (an activation stands between) is an n-port all the same. `tag` tells several
+    n-ports of one circuit apart.
     """
     used = np.any(g != 0, axis=0) | np.any(g != 0, axis=1)
     live = np.flatnonzero(used)
@@ -100,7 +195,7 @@ def sense_nport(
         n=ports,
     )
     b.add(ammeters)
-    conductances(b, nets=ports, y=-g[live[:, None], live], tag=tag)
+    conductances(b, nets=ports, y=-g[live[:, None], live], tag=tag, kind=kind)
     b.add(
         CurrentMirrors(
             stem=f"w{tag}",
@@ -111,74 +206,3 @@ def sense_nport(
             gain=np.full(live.size, -1.0),
         )
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Term:
-    """``matrix @ y`` in a weighted sum, for operands y that stand on nets.
-
-    Attributes
-    ----------
-    stem : str
-        What the elements are called.
-    volts_per_unit : float
-        V per unit of y on the nets `control`.
-    """
-
-    stem: str
-    meaning: str
-    control: Indices
-    volts_per_unit: float
-    matrix: Matrix | None
-
-
-def affine_sum(
-    b: CircuitBuilder,
-    prefix: str,
-    *,
-    recurrent: Term,
-    inputs: Term | None = None,
-    constant: Vector | None = None,
-    coupling: Coupling = "vccs",
-    scaling: Scaling,
-) -> Indices:
-    """Nets with ``W y + V u + b`` at 1 V per unit.
-
-    The recurrent term is coupled as `coupling` says, inputs always by transconductances.
-    """
-    matrix = recurrent.matrix
-    if matrix is None:
-        raise TypeError("a weighted sum has a recurrent term")
-    nodes = sum_nodes(b, prefix, len(matrix), scaling)
-    per_volt = 1.0 / (scaling.impedance * recurrent.volts_per_unit)
-    if coupling == "gyrator":
-        sense_nport(
-            b, control=recurrent.control, out=nodes, g=per_volt * matrix, tag=recurrent.stem
-        )
-    else:
-        inject(
-            b,
-            recurrent.stem,
-            f"{recurrent.meaning}: gm = w / (impedance volts)",
-            out=nodes,
-            control=recurrent.control,
-            gm=per_volt * matrix,
-        )
-    if inputs is not None and inputs.matrix is not None:
-        inject(
-            b,
-            inputs.stem,
-            f"{inputs.meaning}: gm = w / (impedance volts)",
-            out=nodes,
-            control=inputs.control,
-            gm=inputs.matrix / (scaling.impedance * inputs.volts_per_unit),
-        )
-    if constant is not None:
-        bias(
-            b,
-            f"bias{prefix}",
-            "biases: bias / impedance",
-            out=nodes,
-            current=constant / scaling.impedance,
-        )
-    return nodes

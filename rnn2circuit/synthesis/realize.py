@@ -5,7 +5,7 @@ from typing import Any, Protocol, cast, get_args
 
 import numpy as np
 
-from rnn2circuit.arrays import Indices
+from rnn2circuit.arrays import Indices, Vector
 from rnn2circuit.circuit.circuit import Circuit, CircuitBuilder
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.models import (
@@ -35,10 +35,10 @@ from rnn2circuit.synthesis.gated import realize_gru_ode, realize_lem
 from rnn2circuit.synthesis.hopfield import realize_hopfield
 from rnn2circuit.synthesis.linear import realize_linear
 from rnn2circuit.synthesis.ltc import realize_ltc
-from rnn2circuit.synthesis.nport import Coupling
 from rnn2circuit.synthesis.relaxation import Relaxation
 from rnn2circuit.synthesis.saturated import realize_saturated
 from rnn2circuit.synthesis.scaling import Form, Scaling
+from rnn2circuit.synthesis.topology import Coupling, InputCoupling, Topology, require_offered
 
 
 class Realizer(Protocol):
@@ -53,7 +53,7 @@ class Realizer(Protocol):
         model: Any,
         *,
         form: Form,
-        coupling: Coupling,
+        coupling: Topology,
         scaling: Scaling,
         inputs: Indices,
     ) -> Relaxation: ...
@@ -75,6 +75,9 @@ def realize(
     form: Form,
     coupling: Coupling,
     scaling: Scaling,
+    inputs_as: InputCoupling = "vccs",
+    rank: int | None = None,
+    rank_tolerance: float | None = None,
     realizer: Realizer | None = None,
 ) -> Realization:
     """Build the ideal circuit of `model`: of a cell, a clocked one.
@@ -84,39 +87,53 @@ def realize(
     form : {"rc", "rl"}
         ``rc``: states are port voltages of R∥C one-ports. ``rl``: the dual, states are currents
         of series R-L one-ports, sensed as voltages. Both have the same equations.
-    coupling : {"vccs", "gyrator"}
+    coupling : str
         ``vccs``: one transconductance per nonzero coupling. ``gyrator``: the symmetric part of
         the coupling matrix as resistors (of an LTC, the gap junctions) and its skew part as
-        gyrators.
+        gyrators. The others, and which of them exists where, are in docs/topologies.md.
+    inputs_as : {"vccs", "resistor", "gyrator"}
+        How inputs are coupled.
+    rank, rank_tolerance : int, float, optional
+        Of coupling ``lowrank``, see `Topology`.
     realizer : callable, optional
         Of a family that is not part of the package.
 
     Raises
     ------
     NotRealizableError
-        If the family is not part of the package and no realizer is given.
+        If the family is not part of the package and no realizer is given, or if the family has
+        no such coupling in this form.
+    UsageError
+        If an option of the coupling does not exist or contradicts another.
     CircuitError
         If a component value does not fit a float64.
     """
     model = model.without_input_map()
+    topology = Topology(kind=coupling, inputs=inputs_as, rank=rank, rank_tolerance=rank_tolerance)
+    if realizer is None:
+        clocked = isinstance(model, AbstractCell)
+        require_offered(model.family, form, topology, clocked=clocked)
     b = CircuitBuilder()
     inputs = b.nets("u", model.n_inputs)
     clock: tuple[int, ...] = ()
+    swing = np.ones(model.n_states)
     if isinstance(model, AbstractCell):
         clock = (b.net("clk"),)
-        shown = _clocked(b, model, clock[0], form, coupling, scaling, inputs)
+        shown = _clocked(b, model, clock[0], form, topology, scaling, inputs)
     elif isinstance(model, AbstractModel):
         make = _realize_known if realizer is None else realizer
-        shown = make(b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs).shown
+        states = make(b, model, form=form, coupling=topology, scaling=scaling, inputs=inputs)
+        shown = states.shown
+        swing = swing if states.swing is None else states.swing
     else:
         raise NotRealizableError(f"{type(model).__name__} is neither a model nor a cell")
-    outputs = _readout(b, model, shown, inputs, scaling)
+    outputs = _readout(b, model, shown, swing, inputs, scaling)
     circuit = b.build(ports=[*inputs, *clock, *shown, *outputs])
     return Realization(
         circuit=circuit,
         state_map=StateMap(
             inputs=_port_maps(circuit, inputs, scaling),
-            states=_port_maps(circuit, shown, scaling),
+            states=_port_maps(circuit, shown, scaling, swing),
             outputs=_port_maps(circuit, outputs, scaling),
             seconds_per_unit=scaling.seconds_per_unit,
             clock=clock_map(scaling) if clock else None,
@@ -131,7 +148,7 @@ def _clocked(
     cell: AbstractCell,
     clock: int,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Indices:
@@ -154,7 +171,7 @@ def _realize_known(
     model: AbstractModel,
     *,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
@@ -172,7 +189,7 @@ def _realize_family(
     model: Model,
     *,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
@@ -212,7 +229,12 @@ def _realize_family(
 
 
 def _readout(
-    b: CircuitBuilder, model: AbstractNetwork, shown: Indices, inputs: Indices, scaling: Scaling
+    b: CircuitBuilder,
+    model: AbstractNetwork,
+    shown: Indices,
+    swing: Vector,
+    inputs: Indices,
+    scaling: Scaling,
 ) -> Indices:
     """Output nets ``y = w_out x + b_out + d u``, or none where the outputs are all states."""
     if model.w_out is None and model.b_out is None and model.feedthrough is None:
@@ -225,7 +247,7 @@ def _readout(
         "readout weights w_out[output, state]: gm = w_out / impedance",
         out=y,
         control=shown,
-        gm=w_out / scaling.impedance,
+        gm=w_out / swing / scaling.impedance,
     )
     if model.feedthrough is not None:
         inject(
@@ -247,12 +269,15 @@ def _readout(
     return y
 
 
-def _port_maps(circuit: Circuit, nets: Indices, scaling: Scaling) -> tuple[PortMap, ...]:
+def _port_maps(
+    circuit: Circuit, nets: Indices, scaling: Scaling, swing: Vector | None = None
+) -> tuple[PortMap, ...]:
+    each = np.ones(len(nets)) if swing is None else swing
     return tuple(
         PortMap(
             name=circuit.nets[int(k)],
             port=circuit.nets[int(k)],
-            volts_per_unit=scaling.volts_per_unit,
+            volts_per_unit=scaling.volts_per_unit * float(part),
         )
-        for k in nets
+        for k, part in zip(nets, each, strict=True)
     )

@@ -15,7 +15,7 @@ from rnn2circuit.circuit.banks import (
     VoltageAmplifiers,
 )
 from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, counting, positions
-from rnn2circuit.synthesis.blocks import sum_nodes
+from rnn2circuit.synthesis.blocks import CANCELLATION, loaded_sum_nodes
 from rnn2circuit.synthesis.scaling import Form, Scaling
 
 
@@ -31,28 +31,57 @@ class Relaxation:
         Nets into which a current of ``amperes_per_rate * r`` adds r to x'.
     amperes_per_rate : ndarray, shape (n,)
         A per (unit of state per model time unit).
+    swing : ndarray, shape (n,), or None
+        Where states are scaled one by one: state i shows as ``swing[i] volts_per_unit x_i``.
     """
 
     shown: Indices
     drive: Indices
     amperes_per_rate: Vector
+    swing: Vector | None = None
 
 
 def relaxation(
-    b: CircuitBuilder, *, form: Form, rate: Vector, weights: Vector, x0: Vector, scaling: Scaling
+    b: CircuitBuilder,
+    *,
+    form: Form,
+    rate: Vector,
+    weights: Vector,
+    x0: Vector,
+    scaling: Scaling,
+    load: Vector | None = None,
 ) -> Relaxation:
     """States that decay with ``x' = -rate x + drive``; a rate may be negative or zero.
 
     Voltage form: R parallel C from the state's net to ground. Current form: its dual, a loop of
     a driving voltage, L and R, whose current is sensed through a transresistance.
+
+    `load`, where given, are conductances (S) that the coupling attaches to the driven nets. In
+    voltage form they are part of the leak, whose own resistor is what they leave of it: negative
+    where they are more. In current form they are part of the resistor that sums.
     """
     if form == "rc":
-        return _parallel_rc(b, rate=rate, weights=weights, x0=x0, scaling=scaling)
-    return series_rl(b, rate=rate, weights=weights, x0=x0, scaling=scaling, gyrators=None)
+        return _parallel_rc(b, rate=rate, weights=weights, x0=x0, scaling=scaling, load=load)
+    return series_rl(
+        b, rate=rate, weights=weights, x0=x0, scaling=scaling, gyrators=None, load=load
+    )
+
+
+def amperes_per_rate(form: Form, weights: Vector, scaling: Scaling) -> Vector:
+    """Current that adds 1 to the rate of each state, before the states are made."""
+    if form == "rc":
+        return scaling.volts_per_unit / scaling.impedance * weights
+    return scaling.amperes_per_unit * np.array(weights)
 
 
 def _parallel_rc(
-    b: CircuitBuilder, *, rate: Vector, weights: Vector, x0: Vector, scaling: Scaling
+    b: CircuitBuilder,
+    *,
+    rate: Vector,
+    weights: Vector,
+    x0: Vector,
+    scaling: Scaling,
+    load: Vector | None,
 ) -> Relaxation:
     n = len(rate)
     x = b.nets("x", n)
@@ -67,19 +96,26 @@ def _parallel_rc(
             v_initial=scaling.volts_per_unit * x0,
         )
     )
-    leaky = np.flatnonzero(rate)
+    leak = weights * rate  # in units of 1 / impedance
+    meaning = "leak resistors: R = impedance / (k rate)"
+    if load is not None and np.any(load):
+        own, loaded = leak, scaling.impedance * load
+        leak = own - loaded
+        leak[np.abs(leak) <= CANCELLATION * (np.abs(own) + loaded)] = 0.0
+        meaning = "shunts to ground: the leak k rate / impedance less what the coupling loads"
+    leaky = np.flatnonzero(leak)
     if leaky.size:
         b.add(
             Resistors(
                 stem="leak",
                 index=leaky[:, None] + 1,
-                meaning="leak resistors: R = impedance / (k rate)",
+                meaning=meaning,
                 p=x[leaky],
                 n=np.full(leaky.size, GROUND),
-                resistance=scaling.impedance / (weights * rate)[leaky],
+                resistance=scaling.impedance / leak[leaky],
             )
         )
-    per_rate = scaling.volts_per_unit / scaling.impedance * weights
+    per_rate = amperes_per_rate("rc", weights, scaling)
     return Relaxation(shown=x, drive=x, amperes_per_rate=per_rate)
 
 
@@ -91,6 +127,7 @@ def series_rl(
     x0: Vector,
     scaling: Scaling,
     gyrators: Matrix | None,
+    load: Vector | None = None,
 ) -> Relaxation:
     """Loops of driving voltage, L and R whose currents are the states.
 
@@ -101,7 +138,9 @@ def series_rl(
     """
     n = len(rate)
     x = b.nets("x", n)
-    drive = sum_nodes(b, "e", n, scaling)
+    drive, gain = loaded_sum_nodes(
+        b, "e", load=np.zeros(n) if load is None else load, scaling=scaling
+    )
     loop = b.nets("la", n)
     b.add(
         VoltageAmplifiers(
@@ -110,7 +149,7 @@ def series_rl(
             meaning="loop voltages, copied from their sum nodes",
             out=loop,
             control=drive,
-            gain=np.ones(n),
+            gain=gain,
         )
     )
     end = b.nets("lb", n)
@@ -125,7 +164,7 @@ def series_rl(
             i_initial=scaling.amperes_per_unit * x0,
         )
     )
-    end = _series_resistors(b, start=end, resistance=scaling.impedance * weights * rate)
+    end = series_resistors(b, start=end, resistance=scaling.impedance * weights * rate)
     if gyrators is not None:
         end = _series_gyrators(b, start=end, skew=gyrators)
     ammeters = Ammeters(
@@ -147,11 +186,11 @@ def series_rl(
         )
     )
     return Relaxation(
-        shown=x, drive=drive, amperes_per_rate=scaling.amperes_per_unit * np.array(weights)
+        shown=x, drive=drive, amperes_per_rate=amperes_per_rate("rl", weights, scaling)
     )
 
 
-def _series_resistors(b: CircuitBuilder, *, start: Indices, resistance: Vector) -> Indices:
+def series_resistors(b: CircuitBuilder, *, start: Indices, resistance: Vector) -> Indices:
     """Put a resistor after each net of `start` where it is not zero; return the loops' ends."""
     end = np.array(start)
     lossy = np.flatnonzero(resistance)

@@ -9,9 +9,10 @@ from rnn2circuit.models.lrc import AbstractLrc, Lrc
 from rnn2circuit.models.stc import AbstractSaturated, Stc
 from rnn2circuit.synthesis.blocks import bias, inject, products, stages, sum_nodes
 from rnn2circuit.synthesis.gates import open_gates
-from rnn2circuit.synthesis.nport import Coupling, Term, affine_sum
 from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
+from rnn2circuit.synthesis.sums import Term, affine_sum
+from rnn2circuit.synthesis.topology import Topology
 
 
 def realize_saturated(
@@ -19,7 +20,7 @@ def realize_saturated(
     model: Stc | Lrc,
     *,
     form: Form,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
@@ -105,7 +106,7 @@ def elastic_rate(
     *,
     shown: Indices,
     inputs: Indices,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     tag: str = "",
 ) -> Indices:
@@ -194,7 +195,7 @@ def elastances(
     *,
     shown: Indices,
     inputs: Indices,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     tag: str = "",
 ) -> Indices:

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import splu
 from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.errors import UnverifiableError
 from rnn2circuit.verify.expression import evaluate
-from rnn2circuit.verify.netlist import Netlist, read_netlist
+from rnn2circuit.verify.netlist import GROUND, Netlist, read_netlist
 from rnn2circuit.verify.nodal import (
     SourceGroup,
     Sparse,
@@ -133,8 +133,6 @@ class ExtractedSystem:
             )
         self.element_counts = netlist.counts()
         self.storage_elements = (*(r[:4] for r in netlist.c), *(r[:4] for r in netlist.l))
-        self._initial = netlist.initial
-        self._state_ports = tuple(states)
         self._ports = np.array([netlist.nodes[s] for s in states], dtype=np.int64)
         self._outputs = np.array([netlist.nodes[s] for s in outputs], dtype=np.int64)
         self._n_inputs = len(inputs)
@@ -200,11 +198,14 @@ class ExtractedSystem:
     def initial_state(self) -> InitialState:
         """What the netlist says about t = 0, by elements and by cards."""
         start = np.array([np.nan if s is None else s for s in self._starts], dtype=np.float64)
-        cards = [self._initial.get(name, np.nan) for name in self._state_ports]
+        return InitialState(elements=self._at_ports(start), cards=self._at_ports(self._by_cards))
+
+    def _at_ports(self, w: Vector) -> Vector:
+        """Voltages of the state ports, where NaN stands for what is not known."""
         with np.errstate(invalid="ignore"):
             # 0 * nan must not spoil the ports that a silent element does not reach.
-            parts = np.where(self._shown == 0, 0.0, self._shown * start)
-        return InitialState(elements=self._offset + parts.sum(axis=1), cards=np.array(cards))
+            parts = np.where(self._shown == 0, 0.0, self._shown * w)
+        return self._offset + parts.sum(axis=1)
 
     def _assemble(self, net: Netlist, inputs: Sequence[str]) -> None:
         """Modified nodal equations: linear matrix, source columns, rate rows, nonlinear groups."""
@@ -224,6 +225,9 @@ class ExtractedSystem:
         self._input_columns = from_triples(size, [(q, k, 1.0) for k, q in enumerate(drive)])
         self._state_columns, self._rate_rows = storage(net, branch, size)
         self._starts = [row[4] for row in (*net.c, *net.l)]
+        named = {net.nodes[name]: volts for name, volts in net.initial.items()} | {GROUND: 0.0}
+        cards = [named.get(p, np.nan) - named.get(n, np.nan) for _, p, n, *_ in net.c]
+        self._by_cards = np.array([*cards, *(np.nan for _ in net.l)], dtype=np.float64)
         self._groups = group_sources(net, branch)
 
     def _port_relation(self) -> tuple[Vector, Matrix]:

@@ -2,7 +2,8 @@
 
 A current that flows into a net which an ideal voltage source holds changes nothing, so no
 comparison of equations notices when it is wrong. No correct netlist has one, unless that
-source's own current is sensed.
+source's own current is sensed, or the current is one half of a gyrator: that is what the circuit
+draws from an input it is coupled to without loss.
 """
 
 from collections.abc import Sequence
@@ -19,12 +20,24 @@ def idle_currents(netlist: Netlist, *, inputs: Sequence[str]) -> list[str]:
         if name not in sensed and f"i({name})" not in expressions:
             held |= {node: name for node in (p, n) if node != GROUND}
     # Behind an ammeter a net is held as firmly, but its current is read.
-    return [
-        f"{row[0]} drives a net that {held[node]} holds"
+    idle = [
+        (row, node)
         for row in (*netlist.g, *netlist.f, *netlist.i)
         for node in (row[1], row[2])
         if node in held
     ]
+    halves = {row[1:] for row in netlist.g} if idle else set[tuple[int | float, ...]]()
+    return [
+        f"{row[0]} drives a net that {held[node]} holds"
+        for row, node in idle
+        if not (len(row) == 6 and _other_half(row) in halves)
+    ]
+
+
+def _other_half(row: tuple[str, int, int, int, int, float]) -> tuple[int | float, ...]:
+    """The transconductance that makes a gyrator of this one: ports exchanged, sign reversed."""
+    _, p, n, control_p, control_n, gm = row
+    return control_p, control_n, p, n, -gm
 
 
 def _voltage_sources(netlist: Netlist) -> list[tuple[str, int, int]]:

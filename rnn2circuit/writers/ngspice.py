@@ -14,6 +14,8 @@ Rules of the text, each of which an independent reader checks again:
 from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
+import numpy as np
+
 from rnn2circuit.arrays import Indices, Vector
 from rnn2circuit.circuit.banks import (
     Ammeters,
@@ -21,13 +23,16 @@ from rnn2circuit.circuit.banks import (
     Capacitors,
     CurrentMirrors,
     CurrentSources,
+    DifferenceAmplifiers,
     Gyrators,
     Inductors,
     Products,
     Resistors,
+    SeriesTransresistances,
     SigmoidStages,
     Switches,
     Transconductances,
+    Transformers,
     Transresistances,
     VoltageAmplifiers,
 )
@@ -75,14 +80,19 @@ def write_subcircuit(circuit: Circuit, *, name: str, title: Sequence[str]) -> st
 
 
 def initial_conditions(circuit: Circuit) -> list[str]:
-    """``.ic`` cards of grounded capacitors: they hold the state where ``uic`` is not given."""
-    lines = [
-        f".ic v({circuit.nets[p]})={v!r}"
-        for bank in circuit.banks
-        if isinstance(bank, Capacitors)
-        for p, n, v in zip(bank.p.tolist(), bank.n.tolist(), bank.v_initial.tolist(), strict=True)
-        if n == GROUND
-    ]
+    """``.ic`` cards of the capacitors: they hold the state where ``uic`` is not given.
+
+    A floating capacitor starts half above and half below ground.
+    """
+    lines: list[str] = []
+    for bank in circuit.banks:
+        if not isinstance(bank, Capacitors):
+            continue
+        for p, n, v in zip(bank.p.tolist(), bank.n.tolist(), bank.v_initial.tolist(), strict=True):
+            if n == GROUND:
+                lines.append(f".ic v({circuit.nets[p]})={v!r}")
+            else:
+                lines.append(f".ic v({circuit.nets[p]})={v / 2!r} v({circuit.nets[n]})={-v / 2!r}")
     return ["* initial state, for a transient without uic", *lines] if lines else []
 
 
@@ -158,6 +168,21 @@ def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one cas
                     for k, p, n, c in _rows(bank, bank.p, bank.n, bank.control)
                 ),
             ]
+        case DifferenceAmplifiers():
+            return [
+                f"e_{k} {nets[p]} {nets[n]} {nets[cp]} {nets[cn]} {g!r}"
+                for k, p, n, cp, cn, g in _rows(
+                    bank, bank.p, bank.n, bank.control_p, bank.control_n, bank.gain
+                )
+            ]
+        case SeriesTransresistances():
+            sensed = _names(bank.ammeter)
+            return [
+                f"h_{k} {nets[p]} {nets[n]} v_{sensed[a]} {r!r}"
+                for k, p, n, a, r in _rows(bank, bank.p, bank.n, bank.listens, bank.resistance)
+            ]
+        case Transformers():
+            return _transformers(bank, nets)
         case _:
             assert_never(bank)
 
@@ -226,3 +251,24 @@ def _gyrator(
     """SPICE has no gyrator: two transconductances of opposite sign are one, exactly."""
     port1, port2 = f"{nets[p1]} {nets[n1]}", f"{nets[p2]} {nets[n2]}"
     return f"g_{name}_f {port1} {port2} {g!r}", f"g_{name}_r {port2} {port1} {-g!r}"
+
+
+def _transformers(bank: Transformers, nets: Sequence[str]) -> list[str]:
+    """Secondaries as chains of VCVS, one per winding; CCCS reflect the secondary's current."""
+    ends = np.searchsorted(bank.transformer, np.arange(len(bank.index) + 1)).tolist()
+    primaries, turns = bank.net.tolist(), bank.turns.tolist()
+    lines: list[str] = []
+    for name, secondary, start, end in zip(
+        _names(bank), bank.secondary.tolist(), ends, ends[1:], strict=False
+    ):
+        windings = [
+            (f"{name}_{k}", nets[primaries[w]], turns[w])
+            for k, w in enumerate(range(start, end), start=1)
+        ]
+        below = "0"
+        for tap, net, ratio in windings:
+            lines.append(f"e_{tap} {tap} {below} {net} 0 {ratio!r}")
+            below = tap
+        lines.append(f"v_{name} {below} {nets[secondary]} 0")
+        lines += [f"f_{tap} {net} 0 v_{name} {ratio!r}" for tap, net, ratio in windings]
+    return lines
