@@ -135,7 +135,8 @@ def low_rank(m: Matrix, *, rank: int | None, tolerance: float) -> LowRank:
     u, s, vt = np.linalg.svd(m, full_matrices=False)
     total = float(np.linalg.norm(s))
     tail = np.sqrt(np.append(np.cumsum(s[::-1] ** 2)[::-1], 0.0))  # error of keeping k terms
-    r = int(np.argmax(tail <= tolerance * total)) if rank is None else min(rank, len(s))
+    full = int(np.count_nonzero(s > len(m) * np.finfo(np.float64).eps * s.max(initial=0.0)))
+    r = int(np.argmax(tail <= tolerance * total)) if rank is None else min(rank, full)
     live_rows, live_columns = np.any(m != 0, axis=1), np.any(m != 0, axis=0)  # others hold noise
     return LowRank(
         diagonal=np.zeros(len(m)),
