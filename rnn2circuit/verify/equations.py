@@ -18,7 +18,7 @@ from rnn2circuit.statemap import NetlistMap, offsets, scales, to_units, to_volts
 from rnn2circuit.verify.checks import Check, Verdict, measured
 from rnn2circuit.verify.extraction import ExtractedSystem, extract_from
 from rnn2circuit.verify.netlist import read_netlist
-from rnn2circuit.verify.structure import idle_currents
+from rnn2circuit.verify.structure import idle_currents, lone_halves
 
 EXACT = 1e-9  # limit; round-off of the algebraic solve is near 1e-15, a wrong weight far above
 # Points of comparison: the origin, the initial state, random states in a box around both, and
@@ -62,6 +62,12 @@ def check_equations(
             subckt=record.subckt,
         )
         idle = idle_currents(netlist, inputs=[m.port for m in ports.inputs])
+        if record.inputs_as == "gyrator":
+            idle += lone_halves(
+                netlist,
+                inputs=[m.port for m in ports.inputs],
+                outputs=[m.port for m in ports.outputs],
+            )
         structure = measured(
             "structure",
             "currents that drive an ideal voltage source and so do nothing",

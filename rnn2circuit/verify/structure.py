@@ -1,4 +1,4 @@
-"""Electrical rules that equations cannot see: elements without effect.
+"""Electrical rules that equations cannot see: elements without effect, and missing ones.
 
 A current that flows into a net which an ideal voltage source holds changes nothing, so no
 comparison of equations notices when it is wrong. No correct netlist has one, unless that
@@ -31,6 +31,24 @@ def idle_currents(netlist: Netlist, *, inputs: Sequence[str]) -> list[str]:
         f"{row[0]} drives a net that {held[node]} holds"
         for row, node in idle
         if not (len(row) == 6 and _other_half(row) in halves)
+    ]
+
+
+def lone_halves(netlist: Netlist, *, inputs: Sequence[str], outputs: Sequence[str]) -> list[str]:
+    """Sentences on transconductances from an input that are no half of a gyrator.
+
+    Where inputs are coupled by gyrators, every one has its other half; only readouts, which
+    drive `outputs`, may sense an input without drawing on it.
+    """
+    driven = {netlist.nodes[port] for port in inputs if port in netlist.nodes}
+    read = {netlist.nodes[port] for port in outputs if port in netlist.nodes}
+    present = {row[1:] for row in netlist.g}
+    return [
+        f"{row[0]} senses an input, and nothing draws the current of the gyrator's other half"
+        for row in netlist.g
+        if driven & {row[3], row[4]}
+        and not read & {row[1], row[2]}
+        and _other_half(row) not in present
     ]
 
 
