@@ -10,9 +10,11 @@ from random_models import CELLS, FAMILIES, random_cell, random_model
 from rnn2circuit.circuit.banks import Gyrators, Resistors, Transformers
 from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.circuit.multiport import Ammeters, SeriesTransresistances
+from rnn2circuit.cli import main
 from rnn2circuit.errors import CircuitError, NotRealizableError, UsageError
 from rnn2circuit.flow import compile_model, verify_model
 from rnn2circuit.models import Ctrnn, Elman, Hopfield, Linear
+from rnn2circuit.models.io import save
 from rnn2circuit.report.netlist_summary import describe_circuit
 from rnn2circuit.statemap import map_from_json, scales, to_volts
 from rnn2circuit.synthesis.factors import (
@@ -460,6 +462,22 @@ def test_inputs_that_cannot_be_resistors_are_refused(model, form):
 def test_options_that_contradict_are_refused(options, message):
     with pytest.raises(UsageError, match=message):
         compile_model(dense(3), **options)
+
+
+def test_the_command_line_offers_inputs_rank_and_the_refusal(tmp_path, capsys):
+    path = tmp_path / "net.json"
+    save(UNSTABLE, path)
+    command = ["compile", str(path), "-o", str(tmp_path)]
+    assert main([*command, "--no-negative"]) == 2
+    assert "row 1 of a has a positive own rate" in capsys.readouterr().err
+    assert main([*command, "--coupling", "lowrank", "--rank", "1", "--inputs", "gyrator"]) == 0
+    assert "lowrank: matrix a has 1 of 2 terms" in capsys.readouterr().out
+    assert main([*command, "--coupling", "lowrank", "--rank-tolerance", "2"]) == 2
+    assert "rank_tolerance must lie between 0 and 1" in capsys.readouterr().err
+    assert main([*command, "--coupling", "transformer"]) == 0
+    shown = capsys.readouterr().out
+    assert "1 of them negative: active elements" in shown
+    assert "windings on them" in shown
 
 
 # Banks.

@@ -166,8 +166,8 @@ def lattice_inputs(
     match inputs:
         case "vccs":
             what = "input weights b[post, input] as transconductances"
-            inject(b, "inp", f"{what}, out of xp", out=ports.p, control=control, gm=g)
-            inject(b, "inn", f"{what}, into xn", out=ports.n, control=control, gm=-g)
+            inject(b, "inp", f"{what}, into xp", out=ports.p, control=control, gm=g)
+            inject(b, "inn", f"{what}, out of xn", out=ports.n, control=control, gm=-g)
         case "gyrator" if rows.size:
             b.add(
                 Gyrators(
