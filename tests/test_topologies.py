@@ -467,7 +467,7 @@ def test_options_that_contradict_are_refused(options, message):
 def test_the_command_line_offers_inputs_rank_and_the_refusal(tmp_path, capsys):
     path = tmp_path / "net.json"
     save(UNSTABLE, path)
-    command = ["compile", str(path), "-o", str(tmp_path)]
+    command = ["compile", str(path), "-o", str(tmp_path / "out")]
     assert main([*command, "--no-negative"]) == 2
     assert "row 1 of a has a positive own rate" in capsys.readouterr().err
     assert main([*command, "--coupling", "lowrank", "--rank", "1", "--inputs", "gyrator"]) == 0
