@@ -17,6 +17,7 @@ from rnn2circuit.models import Ctrnn, Elman, Hopfield, Linear
 from rnn2circuit.models.io import save
 from rnn2circuit.report.netlist_summary import describe_circuit
 from rnn2circuit.statemap import map_from_json, scales, to_volts
+from rnn2circuit.synthesis.ctrnn import realize_ctrnn
 from rnn2circuit.synthesis.factors import (
     equilibration,
     low_rank_with_leak,
@@ -317,7 +318,12 @@ def test_states_of_rails_are_scaled_one_by_one_only_where_it_helps():
     helped = Linear(a=np.array([[-1.0, 5.0], [0.1, -1.0]]), x0=np.array([1.0, -2.0]))
     volts = [m.volts_per_unit for m in compile_model(helped, coupling="rails").state_map.states]
     assert volts[0] != volts[1]
-    for a in ([[-2.0, 1.0], [1.0, -2.0]], [[-1.0, 5.0], [5.0, -1.0]], [[0.0, 1.0], [-1.0, 0.0]]):
+    for a in (
+        [[-2.0, 1.0], [1.0, -2.0]],
+        [[-1.0, 5.0], [5.0, -1.0]],
+        [[-1.0, 2.0], [0.5, -1.0]],
+        [[0.0, 1.0], [-1.0, 0.0]],
+    ):
         states = compile_model(Linear(a=np.array(a)), coupling="rails").state_map.states
         assert [m.volts_per_unit for m in states] == [1.0, 1.0]
 
@@ -433,6 +439,12 @@ def test_a_coupling_that_does_not_exist_is_refused_with_the_nearest_that_does(fa
     for coupling in set(COUPLINGS) - set(offered):
         with pytest.raises(NotRealizableError, match=r"does not exist for a .*: .*; nearest: "):
             compile_model(model, form=form, coupling=coupling)
+
+
+def test_a_family_of_ones_own_meets_the_same_refusal_at_its_sums():
+    model = random_model("ctrnn", 3, 1, seed=0)
+    with pytest.raises(NotRealizableError, match="does not exist for sums on nodes"):
+        compile_model(model, coupling="balanced", realizer=realize_ctrnn)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,9 @@ from rnn2circuit.synthesis.sums import (
 )
 from rnn2circuit.synthesis.topology import Topology
 
+# Pairs and loops of sources in series have no net into which one current drives a state.
+NOWHERE: Indices = np.zeros(0, dtype=np.int64)
+
 
 def realize_linear(
     b: CircuitBuilder,
@@ -171,7 +174,7 @@ def _lattice(
     lattice_inputs(b, ports, control=inputs, g=g_in, inputs=topology.inputs)
     if model.bias is not None:
         lattice_bias(b, ports, per_rate * model.bias)
-    return Relaxation(shown=ports.shown, drive=ports.p, amperes_per_rate=per_rate)
+    return Relaxation(shown=ports.shown, drive=NOWHERE, amperes_per_rate=per_rate)
 
 
 def _loops(b: CircuitBuilder, model: Linear, scaling: Scaling, inputs: Indices) -> Relaxation:
@@ -188,7 +191,7 @@ def _loops(b: CircuitBuilder, model: Linear, scaling: Scaling, inputs: Indices) 
         scaling=scaling,
     )
     per_rate = amperes_per_rate("rl", weights, scaling)
-    return Relaxation(shown=shown, drive=shown, amperes_per_rate=per_rate)
+    return Relaxation(shown=shown, drive=NOWHERE, amperes_per_rate=per_rate)
 
 
 def _driven_loops(

@@ -28,7 +28,8 @@ class Relaxation:
     shown : ndarray, shape (n,)
         Nets whose voltage is ``volts_per_unit * x``.
     drive : ndarray, shape (n,)
-        Nets into which a current of ``amperes_per_rate * r`` adds r to x'.
+        Nets into which a current of ``amperes_per_rate * r`` adds r to x'. Empty where a state
+        is not driven on one net.
     amperes_per_rate : ndarray, shape (n,)
         A per (unit of state per model time unit).
     swing : ndarray, shape (n,), or None
