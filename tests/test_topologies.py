@@ -581,7 +581,7 @@ def test_direct_synthesis_is_columnar_at_a_thousand_states():
 
 # Faults and golden netlists.
 
-MUTANTS = 30
+MUTANTS = 16
 # A lattice's common-mode reference carries no current, so its value is free.
 FREE = ("r_common_",)
 
