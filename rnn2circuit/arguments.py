@@ -21,6 +21,11 @@ def add_judgement(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--markdown", metavar="FILE", help="write the report as Markdown")
     add_limits(verb)
     add_task(verb)
+    verb.add_argument(
+        "--quick",
+        action="store_true",
+        help="no second run with half the step, no operating point, no frequency response",
+    )
     verb.add_argument("--seed", type=int, default=SEED, help="of the extraction's random states")
 
 
@@ -31,6 +36,10 @@ def add_limits(verb: argparse.ArgumentParser) -> None:
         ("extraction", f"{limits.extraction:g}"),
         ("transient", f"{limits.transient:g}, of clocked cells {limits.held:g}"),
         ("steps", f"{limits.steps:g}"),
+        ("extrapolated", f"{limits.extrapolated:g}"),
+        ("windows", f"{limits.windows:g}"),
+        ("operating", f"{limits.operating:g}"),
+        ("response", f"{limits.response:g}"),
     ):
         verb.add_argument(f"--limit-{name}", type=float, metavar="E", help=f"default {default}")
     verb.add_argument(

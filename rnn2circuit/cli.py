@@ -134,13 +134,9 @@ def run_verify_netlist(args: argparse.Namespace) -> int:
 def _verify(
     compiled: Compiled, args: argparse.Namespace, tell: Callable[[str], None]
 ) -> Verification:
-    given = {
-        "extraction": args.limit_extraction,
-        "transient": args.limit_transient,
-        "held": args.limit_transient,
-        "steps": args.limit_steps,
-        "program": args.limit_program,
-    }
+    names = [f.name for f in fields(Limits) if f.name != "held"]
+    given = {name: getattr(args, f"limit_{name}") for name in names}
+    given["held"] = args.limit_transient
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
     return verify_compiled(
         compiled,
@@ -148,6 +144,7 @@ def _verify(
         timeout=args.timeout,
         limits=limits,
         seed=args.seed,
+        quick=args.quick,
         task=_task(args),
         progress=tell,
     )

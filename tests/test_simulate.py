@@ -16,7 +16,7 @@ from rnn2circuit.simulate.interface import Deck, Simulator
 from rnn2circuit.simulate.known_decks import KNOWN_DECKS, describe_examination, examine
 from rnn2circuit.simulate.neospice import Neospice, flatten
 from rnn2circuit.simulate.ngspice import Ngspice
-from rnn2circuit.simulate.rawfile import read_raw
+from rnn2circuit.simulate.rawfile import Plot, read_raw
 from rnn2circuit.simulate.registry import SIMULATORS, simulator_named
 
 ENGINES_AGREE = 5e-5  # of a unit: one rule with steps placed differently, and interpolation
@@ -133,7 +133,8 @@ def test_backends_are_simulators():
         (writes(raw(rows=[[0, 0], [0.005, np.nan], [0.01, 1]])), "not finite"),
         (writes(raw(rows=[[0, 0], [0.02, 0], [0.01, 1]])), "backwards"),
         (writes(raw(points=1, rows=[[0.01, 0]])), "1 time points"),
-        (writes(raw().replace(b"real", b"complex")), "expected a raw file of real numbers"),
+        (writes(raw().replace(b"real", b"ascii")), "expected a raw file of real or complex"),
+        (writes(raw().replace(b"real", b"complex")), "bytes follow"),
         (writes(raw().replace(b"No. Points: 3", b"No. Points: x")), "header is malformed"),
         (writes(raw().replace(b"\t1\tv(x1)\tvoltage\n", b"")), "names 1 of its 2"),
         (writes(raw(), "print('Warning: singular matrix: check node z1')"), "singular"),
@@ -339,3 +340,35 @@ def test_no_private_directory_is_left_behind(tmp_path, monkeypatch):
     fake(tmp_path, writes(raw())).run(deck(), timeout=30)
     assert [p.name for p in tmp_path.iterdir()] == ["fakespice"]
     assert os.environ["TMPDIR"] == str(tmp_path)
+
+
+SWEEP = """* rc low pass
+v_u1 u1 0 dc 0 ac 1
+r1 u1 x1 1000.0
+c1 x1 0 1e-06
+.ac dec 3 1.0 1000.0
+.save v(x1)
+.end
+"""
+
+
+@pytest.mark.spice
+def test_a_sweep_returns_the_response_of_a_low_pass():
+    wanted = Deck(files={"a.cir": SWEEP}, main="a.cir", signals=("v(x1)",), t_stop=0.0)
+    frequency, found = Ngspice().sweep(wanted, timeout=30)
+    assert len(frequency) == 10
+    np.testing.assert_allclose(found["v(x1)"], 1 / (1 + 2j * np.pi * frequency * 1e-3), rtol=1e-12)
+    lost = Deck(files={"a.cir": SWEEP}, main="a.cir", signals=("v(x2)",), t_stop=0.0)
+    with pytest.raises(SimulationError, match=r"no vector 'v\(x2\)'"):
+        Ngspice().sweep(lost, timeout=30)
+
+
+def test_a_sweep_that_is_not_finite_is_an_error(monkeypatch):
+    plot = Plot(
+        name="AC Analysis",
+        variables=("frequency", "v(x1)"),
+        data=np.array([[1.0 + 0j, np.nan + 0j]]),
+    )
+    monkeypatch.setattr(Ngspice, "_execute", lambda *_: (plot, "", ()))
+    with pytest.raises(SimulationError, match="not finite"):
+        Ngspice().sweep(deck(RC), timeout=30)

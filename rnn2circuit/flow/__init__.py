@@ -8,8 +8,9 @@ from rnn2circuit.flow.compile import (
     adopt_netlist,
     compile_model,
 )
+from rnn2circuit.flow.layers import SEED, Limits
 from rnn2circuit.flow.run import Simulation, simulate
-from rnn2circuit.flow.verify import SEED, Limits, Verification, verify_compiled, verify_model
+from rnn2circuit.flow.verify import Verification, verify_compiled, verify_model
 
 __all__ = [
     "SEED",

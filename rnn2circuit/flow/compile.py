@@ -15,6 +15,7 @@ from rnn2circuit.errors import (
 )
 from rnn2circuit.models import Model
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork, weights_sha256
+from rnn2circuit.models.divergence import lyapunov_exponent
 from rnn2circuit.models.reference import ReferenceSolution, solve
 from rnn2circuit.models.timing import default_duration, largest_step
 from rnn2circuit.models.trajectory import DEFAULT_STEPS, Trajectory, run_cell
@@ -59,6 +60,9 @@ class Compiled:
         ``default`` or ``high``.
     reference : ReferenceSolution or Trajectory
         The model's own answer to the same stimulus: of a cell, its program.
+    exponent : float
+        Lyapunov exponent along the reference per model time unit where neighbouring solutions
+        part within the run, else 0; see `models.divergence`.
     realization : Realization or None
         The circuit the text was written from; None for a text that came from elsewhere.
     notes : tuple of str
@@ -75,6 +79,7 @@ class Compiled:
     duration: float
     accuracy: Accuracy
     reference: ReferenceSolution | Trajectory
+    exponent: float = 0.0
     realization: Realization | None = None
     notes: tuple[str, ...] = ()
 
@@ -103,6 +108,12 @@ class Compiled:
             If a file cannot be written.
         """
         return write_all(Path(directory), self.files())
+
+    def with_step(self, step: float) -> "Compiled":
+        """The same circuit and stimulus with another largest step, in model time units."""
+        bench = make_testbench(self.record, self.stimulus, duration=self.duration, step=step)
+        title = _bench_title(self.record, self.stimulus)
+        return replace(self, bench=bench, testbench=write_testbench(bench, title=title))
 
 
 def compile_model(
@@ -267,6 +278,7 @@ def _with_testbench(
     accuracy: Accuracy,
 ) -> Compiled:
     reference: ReferenceSolution | Trajectory
+    exponent = 0.0
     if isinstance(model, AbstractCell):
         reference = _run_program(model, stimulus, duration)
         stimulus, duration = reference.stimulus, reference.t_end
@@ -275,10 +287,11 @@ def _with_testbench(
         continuous = _continuous(model)
         stimulus, duration = _drive(continuous, stimulus, duration)
         reference = solve(continuous, stimulus, t_end=duration)
-        h = largest_step(reference, accuracy=accuracy)
+        exponent = lyapunov_exponent(reference)
+        h = largest_step(reference, accuracy=accuracy, exponent=exponent)
     h = h if step is None else positive("step", step)
     bench = make_testbench(record, stimulus, duration=duration, step=h)
-    title = [f"rnn2circuit testbench of {record.netlist}", describe_stimulus(stimulus)]
+    title = _bench_title(record, stimulus)
     return Compiled(
         name=name,
         model=model,
@@ -290,7 +303,12 @@ def _with_testbench(
         duration=duration,
         accuracy=accuracy,
         reference=reference,
+        exponent=exponent,
     )
+
+
+def _bench_title(record: NetlistMap, stimulus: Stimulus) -> list[str]:
+    return [f"rnn2circuit testbench of {record.netlist}", describe_stimulus(stimulus)]
 
 
 def _continuous(model: AbstractNetwork) -> AbstractModel:

@@ -4,17 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 
-from rnn2circuit.errors import (
-    SimulationError,
-    SimulationTimeout,
-    UsageError,
-)
+from rnn2circuit.errors import SimulationError, UsageError
 from rnn2circuit.flow.budget import error_budget
 from rnn2circuit.flow.compile import Accuracy, Compiled, Level, compile_model
-from rnn2circuit.flow.run import Simulation, default_timeout, simulate
-from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork
-from rnn2circuit.models.trajectory import Trajectory
-from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator
+from rnn2circuit.flow.layers import (
+    SEED,
+    Limits,
+    chaos_note,
+    compare_finer,
+    compare_run,
+    evaluate,
+    failed_run,
+    read_back,
+    small_signals,
+)
+from rnn2circuit.flow.run import Simulation, simulate
+from rnn2circuit.models.base import AbstractCell, AbstractNetwork
+from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator, SweepSimulator
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.stimulus import Stimulus
 from rnn2circuit.synthesis.realize import Realizer
@@ -22,42 +28,12 @@ from rnn2circuit.synthesis.scaling import Form
 from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.synthesis.topology import Coupling, InputCoupling
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
-from rnn2circuit.verify.equations import EXACT, check_equations
-from rnn2circuit.verify.evaluated import check_evaluated
 from rnn2circuit.verify.gaps import program_checks
-from rnn2circuit.verify.rules import check_rules
-from rnn2circuit.verify.steps import (
-    HELD,
-    check_evaluated_step,
-    check_held,
-    check_held_outputs,
-    check_held_steps,
-    check_step,
-    held_states,
-)
 from rnn2circuit.verify.task import Task
-from rnn2circuit.verify.transient import (
-    STEP,
-    WAVEFORM,
-    check_outputs,
-    check_steps,
-    check_waveforms,
-)
 
 Progress: TypeAlias = Callable[[str], None]
 
-SEED = 20230412  # of the random states of the extraction, unless another is given
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a check may measure at most; the defaults and their reasons are in docs/verify.md."""
-
-    extraction: float = EXACT
-    transient: float = WAVEFORM  # parts of each state's range
-    steps: float = STEP  # parts of each state's largest rate
-    held: float = HELD  # of clocked cells, held states: parts of each state's range
-    program: float | None = None  # program against ODE, parts of range: judged where given
+QUICK = "asked to be quick: no second run with half the step, no operating point, no response"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,6 +84,7 @@ def verify_model(
     timeout: float | None = None,
     limits: Limits | None = None,
     seed: int = SEED,
+    quick: bool = False,
     task: Task | None = None,
     progress: Progress | None = None,
 ) -> Verification:
@@ -142,6 +119,7 @@ def verify_model(
         timeout=timeout,
         limits=limits,
         seed=seed,
+        quick=quick,
         task=task,
         progress=progress,
     )
@@ -154,6 +132,7 @@ def verify_compiled(
     timeout: float | None = None,
     limits: Limits | None = None,
     seed: int = SEED,
+    quick: bool = False,
     task: Task | None = None,
     progress: Progress | None = None,
 ) -> Verification:
@@ -166,6 +145,9 @@ def verify_compiled(
 
     Parameters
     ----------
+    quick : bool
+        Leave out the second run with half the step, the operating point and the frequency
+        response; the report says so.
     task : Task, optional
         Targets for the stimulus: the task's own metric of program, equation and circuit.
 
@@ -183,21 +165,27 @@ def verify_compiled(
     program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
     _tell(progress, "reading the netlist back")
     evaluated = isinstance(program, OperatingPointSimulator)
-    checks = list(_read_back(compiled, limits, seed))
+    checks = list(read_back(compiled, limits, seed))
     if isinstance(program, OperatingPointSimulator):
         _tell(progress, f"evaluating the equations with {program.name}")
-        checks.append(_evaluate(compiled, program, limits, seed, timeout))
+        checks.append(evaluate(compiled, program, limits, seed, timeout))
+    if isinstance(program, SweepSimulator) and not quick:
+        _tell(progress, f"operating point and small signals with {program.name}")
+        checks += small_signals(compiled, program, limits, seed, timeout)
     _tell(progress, f"simulating with {program.name}")
     simulation = None
     warnings: tuple[str, ...] = ()
     try:
         simulation = simulate(compiled, simulator=program, timeout=timeout)
     except SimulationError as error:
-        checks.append(_failed_run(error, limits.transient))
+        checks.append(failed_run(error, limits.transient))
     else:
         _tell(progress, "comparing with the ODE")
-        checks += _compare_run(simulation, limits)
+        checks += compare_run(simulation, limits)
         warnings = simulation.waveforms.warnings
+        if not quick:
+            _tell(progress, f"simulating with {program.name}, half the step")
+            checks += compare_finer(simulation, program, limits, timeout, checks)
     _tell(progress, "running the program that was trained")
     budget, refitted = error_budget(compiled, simulation, _settling(checks), task)
     if limits.program is not None:
@@ -205,7 +193,12 @@ def verify_compiled(
     report = Report(
         provenance=_provenance(compiled, program, simulation, limits, seed),
         checks=tuple(checks),
-        notes=(*_notes(compiled, program, evaluated=evaluated), *warnings),
+        notes=(
+            *_notes(compiled, program, evaluated=evaluated),
+            *chaos_note(compiled, limits, checks),
+            *((QUICK,) if quick else ()),
+            *warnings,
+        ),
         budget=budget,
     )
     return Verification(report=report, compiled=compiled, simulation=simulation, refitted=refitted)
@@ -223,74 +216,6 @@ def _check_request(compiled: Compiled, limits: Limits, task: Task | None) -> Non
 
 def _settling(checks: list[Check]) -> float | None:
     return next((check.value for check in checks if check.id == "clock.settling"), None)
-
-
-def _read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...]:
-    """What the text says, without a simulator."""
-    text, record, model = compiled.netlist, compiled.record, compiled.model
-    rules = check_rules(
-        text, compiled.testbench, included=record.netlist, driven=record.state_map.driven
-    )
-    if isinstance(model, AbstractCell):
-        return (rules, *check_step(text, record, model, seed=seed, limit=limits.extraction))
-    return (
-        rules,
-        *check_equations(text, record, _continuous(model), seed=seed, limit=limits.extraction),
-    )
-
-
-def _evaluate(
-    compiled: Compiled,
-    program: OperatingPointSimulator,
-    limits: Limits,
-    seed: int,
-    timeout: float | None,
-) -> Check:
-    """What the simulator makes of the same text, without time."""
-    text, record, model = compiled.netlist, compiled.record, compiled.model
-    timeout = default_timeout(compiled) if timeout is None else timeout
-    limit = limits.extraction
-    if isinstance(model, AbstractCell):
-        return check_evaluated_step(
-            text, record, model, program, seed=seed, timeout=timeout, limit=limit
-        )
-    return check_evaluated(
-        text, record, _continuous(model), program, seed=seed, timeout=timeout, limit=limit
-    )
-
-
-def _continuous(model: AbstractNetwork) -> AbstractModel:
-    if not isinstance(model, AbstractModel):
-        raise TypeError(f"{type(model).__name__} is neither a continuous model nor a cell")
-    return model
-
-
-def _compare_run(simulation: Simulation, limits: Limits) -> list[Check]:
-    compiled, t, x = simulation.compiled, simulation.t, simulation.x
-    reference = compiled.reference
-    if isinstance(reference, Trajectory):
-        held = held_states(t, x, compiled.record, reference.n_steps)
-        checks = [check_held(held, reference, limit=limits.held)]
-        if compiled.state_map.outputs:
-            y = held_states(t, simulation.y, compiled.record, reference.n_steps)
-            checks.append(check_held_outputs(y, reference, limit=limits.held))
-        return [*checks, check_held_steps(held, reference, limit=limits.held)]
-    checks = [check_waveforms(t, x, reference, limit=limits.transient)]
-    if compiled.state_map.outputs:
-        checks.append(check_outputs(t, simulation.y, reference, limit=limits.transient))
-    checks.append(check_steps(t, x, reference.model, reference, limit=limits.steps))
-    return checks
-
-
-def _failed_run(error: SimulationError, limit: float) -> Check:
-    verdict = Verdict.TIMEOUT if isinstance(error, SimulationTimeout) else Verdict.ERROR
-    return Check(
-        id="transient.states",
-        title="simulated states against the ODE, parts of range",
-        verdict=verdict,
-        limit=limit,
-        detail=str(error),
-    )
 
 
 def _notes(compiled: Compiled, program: Simulator, *, evaluated: bool) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from rnn2circuit.arrays import Vector
 from rnn2circuit.models.base import AbstractModel
+from rnn2circuit.models.divergence import WINDOW
 from rnn2circuit.models.reference import ReferenceSolution
 
 CYCLES = 10.0  # default duration, in characteristic times: transients and a steady part
@@ -44,15 +45,22 @@ def default_duration(model: AbstractModel) -> float:
     return duration if growth <= 0 else min(duration, np.log(GROWTH) / growth)
 
 
-def largest_step(solution: ReferenceSolution, *, accuracy: str) -> float:
+def largest_step(solution: ReferenceSolution, *, accuracy: str, exponent: float = 0.0) -> float:
     """Time step of the trapezoidal rule that keeps within STEP_ERROR, model time units.
 
     The rule solves ``x' = f + h^2 d^3x/dt^3 / 12`` instead of ``x' = f``, so its error obeys the
     linearized equation ``e' = J e + h^2 d^3x/dt^3 / 12`` along the solution. Integrated once for
     h = 1, it says which h is small enough (E. Hairer, S. P. Norsett, G. Wanner, "Solving
     Ordinary Differential Equations I", section II.8: the leading term of the global error).
+
+    Parameters
+    ----------
+    exponent : float
+        Lyapunov exponent per model time unit (see `divergence`). Where it is positive, an error
+        counts within windows of half its inverse: beyond, no step would keep solutions together.
     """
-    error = _error_per_square(solution)
+    window = WINDOW / exponent if exponent > 0 else np.inf
+    error = _error_per_square(solution, window)
     span = solution.range
     span = np.maximum(span, 1e-3 * float(span.max()))
     moving = span > 0
@@ -77,12 +85,15 @@ def _pieces(solution: ReferenceSolution) -> list[Vector]:
     ]
 
 
-def _error_per_square(solution: ReferenceSolution) -> Vector:
-    """Largest error of each state for a step of 1, if it grew as h squared; shape (n,)."""
+def _error_per_square(solution: ReferenceSolution, window: float) -> Vector:
+    """Largest error of each state for a step of 1, if it grew as h squared; shape (n,).
+
+    The error starts from zero again after each `window` of time.
+    """
     model = solution.model
     n = model.n_states
     eye = np.eye(n)
-    error, largest = np.zeros(n), np.zeros(n)
+    error, largest, since = np.zeros(n), np.zeros(n), 0.0
     for t in _pieces(solution):
         x, u = solution(t), solution.input(t)
         slope = np.gradient(model.rhs(x, u), t, axis=0)
@@ -94,6 +105,8 @@ def _error_per_square(solution: ReferenceSolution) -> Vector:
             continue
         for k in range(1, len(t)):
             h = t[k] - t[k - 1]
+            if t[k] - since > window:
+                error, since = np.zeros(n), float(t[k - 1])
             # Backward Euler: as stable as the equation, and accurate enough for an estimate.
             step = eye - h * model.jacobian(x[k], u[k])
             error = np.linalg.solve(step, error + h * defect[k])

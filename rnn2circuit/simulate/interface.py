@@ -3,7 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rnn2circuit.arrays import Vector
 from rnn2circuit.errors import SimulationError, UsageError
@@ -84,6 +87,9 @@ class Waveforms:
     warnings: tuple[str, ...]
 
 
+Phasors: TypeAlias = NDArray[np.complex128]  # V per V of the one source, one per frequency
+
+
 @runtime_checkable
 class Simulator(Protocol):
     """What the verifier needs; a backend owes nothing else."""
@@ -113,6 +119,21 @@ class OperatingPointSimulator(Simulator, Protocol):
 
     def measure(self, deck: Deck, *, timeout: float) -> Mapping[str, float]:
         """Voltages and currents of a deck whose analysis is ``.op``, by vector name.
+
+        Raises
+        ------
+        SimulationError, SimulationTimeout
+            As `run`.
+        """
+        ...
+
+
+@runtime_checkable
+class SweepSimulator(OperatingPointSimulator, Protocol):
+    """A simulator that can also be asked for a small-signal frequency response."""
+
+    def sweep(self, deck: Deck, *, timeout: float) -> tuple[Vector, Mapping[str, Phasors]]:
+        """Frequencies in Hz, and the response of each signal of a deck whose analysis is ``.ac``.
 
         Raises
         ------

@@ -8,13 +8,16 @@ import math
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+import numpy as np
+
+from rnn2circuit.arrays import Vector
 from rnn2circuit.errors import SimulationError
 from rnn2circuit.simulate.acceptance import check_data, check_log, tail
-from rnn2circuit.simulate.interface import Deck, Waveforms
+from rnn2circuit.simulate.interface import Deck, Phasors, Waveforms
 from rnn2circuit.simulate.process import (
     private_directory,
     run_process,
@@ -71,7 +74,7 @@ class Ngspice:
 
     def run(self, deck: Deck, *, timeout: float) -> Waveforms:
         plot, log, warnings = self._execute(deck, timeout, "Transient Analysis")
-        columns = dict(zip(plot.variables, plot.data.T, strict=True))
+        columns = dict(zip(plot.variables, plot.data.real.T, strict=True))
         time, signals = check_data(
             columns["time"], columns, wanted=deck.signals, t_stop=deck.t_stop, log=log
         )
@@ -86,15 +89,20 @@ class Ngspice:
 
     def measure(self, deck: Deck, *, timeout: float) -> Mapping[str, float]:
         plot, log, _ = self._execute(deck, timeout, "Operating Point")
-        values = dict(zip(plot.variables, plot.data[-1].tolist(), strict=True))
-        missing = [name for name in deck.signals if name not in values]
-        if missing:
-            raise SimulationError(
-                f"the simulator returned no vector {missing[0]!r} ({len(missing)} missing)", log=log
-            )
+        values = dict(zip(plot.variables, plot.data.real[-1].tolist(), strict=True))
+        _expect_all(deck.signals, values, log)
         if not all(math.isfinite(values[name]) for name in deck.signals):
             raise SimulationError("the operating point holds a value that is not finite", log=log)
         return {name: values[name] for name in deck.signals}
+
+    def sweep(self, deck: Deck, *, timeout: float) -> tuple[Vector, Mapping[str, Phasors]]:
+        plot, log, _ = self._execute(deck, timeout, "AC Analysis")
+        columns = dict(zip(plot.variables, plot.data.T, strict=True))
+        _expect_all(("frequency", *deck.signals), columns, log)
+        found = {name: np.asarray(columns[name], dtype=np.complex128) for name in deck.signals}
+        if not all(bool(np.isfinite(values).all()) for values in found.values()):
+            raise SimulationError("the sweep holds a value that is not finite", log=log)
+        return np.asarray(columns["frequency"].real, dtype=np.float64), found
 
     def _execute(self, deck: Deck, timeout: float, plot_name: str) -> tuple[Plot, str, Remarks]:
         """Run a deck in a private directory and accept its log, exit code and raw file."""
@@ -131,3 +139,11 @@ class Ngspice:
                 "ngspice, or use --simulator neospice"
             )
         return path
+
+
+def _expect_all(wanted: Sequence[str], found: Mapping[str, object], log: str) -> None:
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise SimulationError(
+            f"the simulator returned no vector {missing[0]!r} ({len(missing)} missing)", log=log
+        )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rnn2circuit.arrays import Matrix
 from rnn2circuit.errors import SimulationError
 
 _BODY = b"Binary:\n"
@@ -12,15 +12,15 @@ _BODY = b"Binary:\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plot:
-    """One plot of a raw file: real data, shape (points, variables)."""
+    """One plot of a raw file, shape (points, variables): complex after a frequency sweep."""
 
     name: str
     variables: tuple[str, ...]
-    data: Matrix
+    data: NDArray[np.float64] | NDArray[np.complex128]
 
 
 def read_raw(content: bytes) -> Plot:
-    """Read the one plot of a raw file with real double-precision data.
+    """Read the one plot of a raw file with double-precision data.
 
     Raises
     ------
@@ -41,19 +41,23 @@ def read_raw(content: bytes) -> Plot:
         columns = int(fields["no. variables"])
     except (KeyError, ValueError):
         raise SimulationError(f"the raw file's header is malformed: {header[:200]!r}") from None
-    if fields.get("flags") != "real":
-        raise SimulationError(f"expected a raw file of real numbers, got {fields.get('flags')!r}")
+    flags = fields.get("flags", "")
+    if flags not in ("real", "complex"):
+        raise SimulationError(f"expected a raw file of real or complex numbers, got {flags!r}")
+    width = 8 if flags == "real" else 16
     if points < 1:
         raise SimulationError("the raw file announces no points; the run was cut off")
     names = [line.split("\t")[2] for line in header.splitlines() if line.startswith("\t")]
     if len(names) != columns:
         raise SimulationError(f"the raw file names {len(names)} of its {columns} variables")
     body = content[start + len(_BODY) :]
-    expected = 8 * points * columns
+    expected = width * points * columns
     if len(body) != expected:
         raise SimulationError(
             f"the raw file announces {points} points of {columns} variables ({expected} bytes), "
             f"{len(body)} bytes follow; the disk may be full"
         )
-    data = np.frombuffer(body, dtype="<f8").reshape(points, columns)
-    return Plot(name=fields.get("plotname", ""), variables=tuple(names), data=data)
+    data = np.frombuffer(body, dtype="<f8" if flags == "real" else "<c16")
+    return Plot(
+        name=fields.get("plotname", ""), variables=tuple(names), data=data.reshape(points, columns)
+    )

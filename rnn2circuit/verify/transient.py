@@ -23,9 +23,14 @@ BATCH = 1 << 22  # array elements per batch of right-hand sides: bounds memory a
 
 
 def check_waveforms(
-    t: Vector, x: Matrix, reference: ReferenceSolution, *, limit: float = WAVEFORM
+    t: Vector,
+    x: Matrix,
+    reference: ReferenceSolution,
+    *,
+    limit: float = WAVEFORM,
+    until: float = np.inf,
 ) -> Check:
-    """Largest deviation of any state, in parts of its own range.
+    """Largest deviation of any state up to the time `until`, in parts of its own range.
 
     Parameters
     ----------
@@ -34,6 +39,7 @@ def check_waveforms(
     x : ndarray, shape (k, n)
         States, in model units.
     """
+    t, x = t[t <= until], x[t <= until]
     wanted = reference(t)
     error, i, k = deviation(x, wanted)
     return measured(
@@ -47,9 +53,15 @@ def check_waveforms(
 
 
 def check_outputs(
-    t: Vector, y: Matrix, reference: ReferenceSolution, *, limit: float = WAVEFORM
+    t: Vector,
+    y: Matrix,
+    reference: ReferenceSolution,
+    *,
+    limit: float = WAVEFORM,
+    until: float = np.inf,
 ) -> Check:
-    """Largest deviation of any readout, in parts of its own range; `y` has shape (k, p)."""
+    """Largest deviation of any readout up to `until`, in parts of its range; `y` is (k, p)."""
+    t, y = t[t <= until], y[t <= until]
     wanted = reference.outputs(t)
     error, i, k = deviation(y, wanted)
     return measured(

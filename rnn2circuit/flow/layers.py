@@ -1,0 +1,208 @@
+"""The layers of a verification, each on a compiled network."""
+
+from dataclasses import dataclass
+
+from rnn2circuit.errors import SimulationError, SimulationTimeout
+from rnn2circuit.flow.compile import Compiled
+from rnn2circuit.flow.run import Simulation, default_timeout, simulate
+from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork
+from rnn2circuit.models.trajectory import Trajectory
+from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator, SweepSimulator
+from rnn2circuit.verify.checks import Check, Verdict
+from rnn2circuit.verify.equations import EXACT, check_equations
+from rnn2circuit.verify.evaluated import check_evaluated
+from rnn2circuit.verify.operating import RESPONSE, RESTS, check_operating_point, check_response
+from rnn2circuit.verify.rules import check_rules
+from rnn2circuit.verify.steps import (
+    HELD,
+    check_evaluated_step,
+    check_held,
+    check_held_outputs,
+    check_held_steps,
+    check_step,
+    held_states,
+)
+from rnn2circuit.verify.transient import (
+    STEP,
+    WAVEFORM,
+    check_outputs,
+    check_steps,
+    check_waveforms,
+)
+from rnn2circuit.verify.windows import (
+    DEFECT,
+    EXTRAPOLATED,
+    check_extrapolated,
+    check_windows,
+    comparable_until,
+)
+
+SEED = 20230412  # of the random states of the extraction, unless another is given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a verification allows; each reason is where the default stands."""
+
+    extraction: float = EXACT
+    transient: float = WAVEFORM  # parts of each state's range
+    steps: float = STEP  # parts of each state's largest rate
+    held: float = HELD  # of clocked cells, held states: parts of each state's range
+    extrapolated: float = EXTRAPOLATED  # the circuit's own part of the waveforms' error
+    windows: float = DEFECT  # of chaotic networks, from the simulator's own states
+    operating: float = RESTS  # rates at the operating point, parts of each state's largest
+    response: float = RESPONSE  # small signals, parts of each output's largest
+    program: float | None = None  # program against ODE, parts of range: judged where given
+
+
+def continuous(model: AbstractNetwork) -> AbstractModel:
+    """`model` as a continuous-time one, which every network is that is no cell."""
+    if not isinstance(model, AbstractModel):
+        raise TypeError(f"{type(model).__name__} is neither a continuous model nor a cell")
+    return model
+
+
+def read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...]:
+    """What the text says, without a simulator."""
+    text, record, model = compiled.netlist, compiled.record, compiled.model
+    rules = check_rules(
+        text, compiled.testbench, included=record.netlist, driven=record.state_map.driven
+    )
+    if isinstance(model, AbstractCell):
+        return (rules, *check_step(text, record, model, seed=seed, limit=limits.extraction))
+    return (
+        rules,
+        *check_equations(text, record, continuous(model), seed=seed, limit=limits.extraction),
+    )
+
+
+def evaluate(
+    compiled: Compiled,
+    program: OperatingPointSimulator,
+    limits: Limits,
+    seed: int,
+    timeout: float | None,
+) -> Check:
+    """What the simulator makes of the same text, without time."""
+    text, record, model = compiled.netlist, compiled.record, compiled.model
+    timeout = default_timeout(compiled) if timeout is None else timeout
+    limit = limits.extraction
+    if isinstance(model, AbstractCell):
+        return check_evaluated_step(
+            text, record, model, program, seed=seed, timeout=timeout, limit=limit
+        )
+    return check_evaluated(
+        text, record, continuous(model), program, seed=seed, timeout=timeout, limit=limit
+    )
+
+
+def small_signals(
+    compiled: Compiled,
+    program: SweepSimulator,
+    limits: Limits,
+    seed: int,
+    timeout: float | None,
+) -> list[Check]:
+    """Operating point and frequency response; nothing where the network has no such point."""
+    if isinstance(compiled.model, AbstractCell):
+        return []
+    model = continuous(compiled.model)
+    timeout = default_timeout(compiled) if timeout is None else timeout
+    text, record = compiled.netlist, compiled.record
+    found = check_operating_point(
+        text, record, model, program, seed=seed, timeout=timeout, limit=limits.operating
+    )
+    if found is None:
+        return []
+    check, rest = found
+    if rest is None or check.verdict is not Verdict.PASS:
+        return [check]
+    response = check_response(
+        text, record, model, program, rest, timeout=timeout, limit=limits.response
+    )
+    return [check] if response is None else [check, response]
+
+
+def compare_run(simulation: Simulation, limits: Limits) -> list[Check]:
+    """Waveforms and single steps against the model."""
+    compiled, t, x = simulation.compiled, simulation.t, simulation.x
+    reference = compiled.reference
+    if isinstance(reference, Trajectory):
+        held = held_states(t, x, compiled.record, reference.n_steps)
+        checks = [check_held(held, reference, limit=limits.held)]
+        if compiled.state_map.outputs:
+            y = held_states(t, simulation.y, compiled.record, reference.n_steps)
+            checks.append(check_held_outputs(y, reference, limit=limits.held))
+        return [*checks, check_held_steps(held, reference, limit=limits.held)]
+    windows: list[Check] = []
+    if compiled.exponent > 0:
+        windows = [check_windows(t, x, reference, exponent=compiled.exponent, limit=limits.windows)]
+    until = _until(compiled, windows, limits)
+    checks = [check_waveforms(t, x, reference, limit=limits.transient, until=until)]
+    if compiled.state_map.outputs:
+        y = simulation.y
+        checks.append(check_outputs(t, y, reference, limit=limits.transient, until=until))
+    checks += windows
+    checks.append(check_steps(t, x, reference.model, reference, limit=limits.steps))
+    return checks
+
+
+def _until(compiled: Compiled, checks: list[Check], limits: Limits) -> float:
+    """Up to when waveforms are comparable, from what the windows showed."""
+    reference = compiled.reference
+    if isinstance(reference, Trajectory):
+        return reference.t_end
+    defect = next((c.value for c in checks if c.id == "transient.windows"), None) or 0.0
+    return comparable_until(reference, compiled.exponent, limit=limits.transient, defect=defect)
+
+
+def compare_finer(
+    simulation: Simulation,
+    program: Simulator,
+    limits: Limits,
+    timeout: float | None,
+    checks: list[Check],
+) -> list[Check]:
+    """A second run with half the step: which part of the error is the simulator's."""
+    compiled, reference = simulation.compiled, simulation.compiled.reference
+    if isinstance(reference, Trajectory):
+        return []
+    seconds = compiled.state_map.seconds_per_unit
+    half = compiled.with_step(0.5 * compiled.bench.transient.step / seconds)
+    try:
+        fine = simulate(half, simulator=program, timeout=timeout)
+    except SimulationError as error:
+        return [failed_run(error, limits.extrapolated, id="transient.extrapolated")]
+    return [
+        check_extrapolated(
+            (simulation.t, simulation.x),
+            (fine.t, fine.x),
+            reference,
+            until=_until(compiled, checks, limits),
+            waveform_limit=limits.transient,
+            limit=limits.extrapolated,
+        )
+    ]
+
+
+def failed_run(error: SimulationError, limit: float, *, id: str = "transient.states") -> Check:
+    """A simulation that gave nothing to compare."""
+    verdict = Verdict.TIMEOUT if isinstance(error, SimulationTimeout) else Verdict.ERROR
+    return Check(
+        id=id,
+        title="simulated states against the ODE, parts of range",
+        verdict=verdict,
+        limit=limit,
+        detail=str(error),
+    )
+
+
+def chaos_note(compiled: Compiled, limits: Limits, checks: list[Check]) -> tuple[str, ...]:
+    """What a reader must know where neighbouring solutions part."""
+    if compiled.exponent <= 0:
+        return ()
+    until, end = _until(compiled, checks, limits), compiled.duration
+    return (
+        f"neighbouring solutions part with exponent {compiled.exponent:.3g} per time unit: "
+        f"waveforms are compared up to t = {until:.4g} of {end:.4g}, the rest window by window",
+    )
