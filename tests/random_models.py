@@ -109,7 +109,10 @@ def _cell(family: str, rng: np.random.Generator, n: int, m: int, common: dict[st
                 **common,
             )
         case "gru":
-            return Gru(**_gates(rng, n, m, "rzn"), b_hn=rng.normal(size=n), **common)
+            fields = _gates(rng, n, m, "rzn")
+            if rng.random() < 0.4:
+                return Gru(**fields, reset="before", **common)
+            return Gru(**fields, b_hn=rng.normal(size=n), **common)
         case "lstm":
             return Lstm(**_gates(rng, n // 2, m, "ifgo"), **common)
         case "lrcu":

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2circuit.arrays import Matrix, Vector
+from rnn2circuit.errors import ModelError
 from rnn2circuit.models.activations import logistic, logistic_slope
 from rnn2circuit.models.gates import AbstractGates
+from rnn2circuit.models.gru_ode import RESETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,7 +18,10 @@ class Gru(AbstractGates):
     r"""``h+ = (1 - z)∘n + z∘h`` with ``n = tanh(W_n_in u + b_n + r∘(W_n h + b_hn))``.
 
     The step of torch's nn.GRU: ``r = logistic(W_r h + W_r_in u + b_r)`` and z likewise; the
-    reset r acts after the matrix, and the bias `b_hn` stays inside its product.
+    reset r acts after the matrix, and the bias `b_hn` stays inside its product. With
+    ``reset = before``, as Cho et al. (2014) publish it, Keras computes it without
+    ``reset_after`` and ONNX without ``linear_before_reset``,
+    ``n = tanh(W_n_in u + b_n + W_n (r∘h))``.
 
     Parameters
     ----------
@@ -24,8 +29,12 @@ class Gru(AbstractGates):
         Recurrent weights ``[post, pre]`` of reset, update and candidate.
     w_r_in, w_z_in, w_n_in : ndarray, shape (n, m), optional
         All absent when m = 0.
-    b_r, b_z, b_n, b_hn : ndarray, shape (n,), optional
+    b_r, b_z, b_n : ndarray, shape (n,), optional
         Biases, zero where not given.
+    b_hn : ndarray, shape (n,), optional
+        Bias inside the reset product; for ``reset = after`` only.
+    reset : str
+        after or before.
     """
 
     family: ClassVar[str] = "gru"
@@ -41,10 +50,15 @@ class Gru(AbstractGates):
     b_z: Vector | None = None
     b_n: Vector | None = None
     b_hn: Vector | None = None
+    reset: str = "after"
 
     def __post_init__(self) -> None:
         self.check_gates()
         self._freeze("b_hn", (self.hidden,))
+        if self.reset not in RESETS:
+            raise ModelError(f"reset must be {' or '.join(RESETS)}, got {self.reset!r}")
+        if self.b_hn is not None and self.reset == "before":
+            raise ModelError("b_hn belongs to reset 'after'; with 'before' there is one bias, b_n")
         self._check_common()
 
     @property
@@ -61,23 +75,32 @@ class Gru(AbstractGates):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Arguments of r and z, and the candidate n."""
         a_r, a_z = self.argument("r", x, u), self.argument("z", x, u)
-        return a_r, a_z, np.tanh(self.outer("n", u) + logistic(a_r) * self._inner(x))
+        r = logistic(a_r)
+        inner = (r * x) @ self.w_n.T if self.reset == "before" else r * self._inner(x)
+        return a_r, a_z, np.tanh(self.outer("n", u) + inner)
 
     def _step(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
         _, a_z, n = self._parts(x, u)
         z = logistic(a_z)
         return (1.0 - z) * n + z * x
 
+    def _through_reset(self, x: Vector, a_r: Vector, by: Matrix) -> Matrix:
+        """Derivative of the candidate's argument through the reset gate, whose own is `by`."""
+        bent = logistic_slope(a_r)[:, None] * by
+        if self.reset == "before":
+            return self.w_n @ (x[:, None] * bent)
+        return self._inner(x)[:, None] * bent
+
     def _jacobian(self, x: Vector, u: Vector) -> Matrix:
         a_r, a_z, n = self._parts(x, u)
-        z, bent_r = logistic(a_z), logistic_slope(a_r)
-        inner = logistic(a_r)[:, None] * self.w_n + (self._inner(x) * bent_r)[:, None] * self.w_r
+        z, r = logistic(a_z), logistic(a_r)
+        inner = self.w_n * r if self.reset == "before" else r[:, None] * self.w_n
+        inner = inner + self._through_reset(x, a_r, self.w_r)
         kept = np.diag(z) + (logistic_slope(a_z) * (x - n))[:, None] * self.w_z
         return kept + ((1.0 - z) * (1.0 - n**2))[:, None] * inner
 
     def _input_jacobian(self, x: Vector, u: Vector) -> Matrix:
         a_r, a_z, n = self._parts(x, u)
-        bent = (self._inner(x) * logistic_slope(a_r))[:, None] * self.input_matrix("r")
+        inner = self.input_matrix("n") + self._through_reset(x, a_r, self.input_matrix("r"))
         kept = (logistic_slope(a_z) * (x - n))[:, None] * self.input_matrix("z")
-        drawn = ((1.0 - logistic(a_z)) * (1.0 - n**2))[:, None]
-        return kept + drawn * (self.input_matrix("n") + bent)
+        return kept + ((1.0 - logistic(a_z)) * (1.0 - n**2))[:, None] * inner

@@ -26,7 +26,7 @@ from rnn2circuit.models.import_lrc import is_lrc, lrc_from_keras
 from rnn2circuit.models.import_lrcssm import is_lrcssm, lrc_from_lrcssm
 from rnn2circuit.models.import_ncps import is_ncps_ltc, ltc_from_ncps
 from rnn2circuit.models.import_nir import linear_from_nir
-from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch, is_torch_recurrent
+from rnn2circuit.models.import_torch_rnn import is_torch_recurrent, network_from_torch
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -133,8 +133,8 @@ TENSOR_IMPORTERS = (
     TensorImporter(recognises=is_lem, build=lem_from_torch, options=frozenset({"dt", "clocked"})),
     TensorImporter(
         recognises=is_torch_recurrent,
-        build=ctrnn_from_torch,
-        options=frozenset({"dt", "activation", "readout"}),
+        build=network_from_torch,
+        options=frozenset({"dt", "clocked", "activation", "readout"}),
     ),
 )
 

@@ -120,7 +120,7 @@ def next_state(layer: Layer, cell: AbstractCell, state: Signal) -> Signal:
 
 
 def _gru(layer: Layer, cell: Gru, h: Signal) -> Signal:
-    """``n + z∘(h - n)``, with the reset after the matrix."""
+    """``n + z∘(h - n)``, with the reset before or after the matrix."""
     gates = {
         g: layer.bent(
             g,
@@ -135,10 +135,16 @@ def _gru(layer: Layer, cell: Gru, h: Signal) -> Signal:
         )
         for g in ("r", "z")
     }
-    inner = layer.argument("k", h, cell.w_n, None, cell.b_hn)
-    reset = layer.times("r", gates["r"], inner)
-    outer = layer.outer("n", cell.w_n_in, cell.b_n, cell.hidden)
-    candidate = layer.bent("n", layer.sum("a", (outer, 1.0), (reset, 1.0)), "tanh")
+    if cell.reset == "before":
+        argument = layer.argument(
+            "n", layer.times("r", gates["r"], h), cell.w_n, cell.w_n_in, cell.b_n
+        )
+    else:
+        inner = layer.argument("k", h, cell.w_n, None, cell.b_hn)
+        reset = layer.times("r", gates["r"], inner)
+        outer = layer.outer("n", cell.w_n_in, cell.b_n, cell.hidden)
+        argument = layer.sum("a", (outer, 1.0), (reset, 1.0))
+    candidate = layer.bent("n", argument, "tanh")
     kept = layer.times("z", gates["z"], layer.sum("d", (h, 1.0), (candidate, -1.0)))
     return layer.sum("x", (candidate, 1.0), (kept, 1.0))
 
