@@ -12,7 +12,7 @@ from rnn2circuit.errors import ModelError
 from rnn2circuit.models import Ctrnn, Ltc
 from rnn2circuit.models.import_lem import lem_from_torch
 from rnn2circuit.models.import_ncps import ltc_from_ncps
-from rnn2circuit.models.import_torch_rnn import ctrnn_from_torch
+from rnn2circuit.models.import_torch_rnn import network_from_torch
 from rnn2circuit.models.io import load
 from rnn2circuit.models.torch_file import read_torch_zip
 
@@ -39,7 +39,7 @@ def test_one_euler_step_of_the_imported_ctrnn_is_the_trained_step(activation, pr
     for seed in range(20):
         tensors = rnn_tensors(prefix=prefix, layer=layer, seed=seed)
         dt = 0.1
-        model = ctrnn_from_torch(tensors, dt=dt, activation=activation)
+        model = network_from_torch(tensors, dt=dt, activation=activation)
         w_ih, w_hh, b_ih, b_hh = tensors.values()
         rng = np.random.default_rng(seed)
         h, u = rng.normal(size=3), rng.normal(size=2)
@@ -52,7 +52,7 @@ def test_one_euler_step_of_the_imported_ctrnn_is_the_trained_step(activation, pr
 def test_biases_may_be_absent_and_the_readout_is_kept():
     tensors = rnn_tensors()
     del tensors["rnn.bias_ih_l0"], tensors["rnn.bias_hh_l0"]
-    model = ctrnn_from_torch(tensors | {"fc.weight": np.ones((1, 3))}, dt=1.0)
+    model = network_from_torch(tensors | {"fc.weight": np.ones((1, 3))}, dt=1.0)
     assert model.bias is None
     np.testing.assert_array_equal(model.w_out, np.ones((1, 3)))
     assert model.b_out is None
@@ -61,9 +61,9 @@ def test_biases_may_be_absent_and_the_readout_is_kept():
 def test_the_readout_is_chosen_by_name_where_several_could_be_it():
     tensors = rnn_tensors() | {"a.weight": np.ones((1, 3)), "b.weight": np.ones((2, 3))}
     with pytest.raises(ModelError, match="several layers could be the readout"):
-        ctrnn_from_torch(tensors, dt=1.0)
+        network_from_torch(tensors, dt=1.0)
     with pytest.raises(ModelError, match=r"'b.weight' is not part of an nn.RNN"):
-        ctrnn_from_torch(tensors, dt=1.0, readout="a")
+        network_from_torch(tensors, dt=1.0, readout="a")
 
 
 def changed(**extra):
@@ -71,33 +71,36 @@ def changed(**extra):
 
 
 RNN_FAULTS = [
-    (changed(), {}, "dt is missing.*--dt"),
+    (changed(), {}, "does not record the model time of one step: give --clocked .*or --dt DT"),
+    (changed(), {"dt": 0.1, "clocked": True}, "--dt and --clocked are two readings"),
     (changed(), {"dt": 0.0}, "dt must be positive"),
     (changed(), {"dt": 0.1, "activation": "elu"}, "is tanh or relu, got 'elu'"),
     (changed(), {"dt": 0.1, "readout": "fc"}, "no layer 'fc' with 3 inputs"),
     (changed(norm__scale=np.ones(3)), {"dt": 0.1}, r"'norm.scale' is not part of an nn.RNN"),
-    (changed(rnn__weight_hh_l1=np.ones((3, 3))), {"dt": 0.1}, "has 2 layers"),
     (changed(rnn__weight_hh_l0_reverse=np.ones((3, 3))), {"dt": 0.1}, "bidirectional"),
     (changed(rnn__weight_hr_l0=np.ones((3, 3))), {"dt": 0.1}, "projection"),
     (changed(two__weight_hh_l0=np.ones((3, 3))), {"dt": 0.1}, "2 recurrent modules"),
-    (changed(rnn__weight_hh_l0=np.ones((9, 3))), {"dt": 0.1}, "this is a GRU"),
-    (changed(rnn__weight_hh_l0=np.ones((12, 3))), {"dt": 0.1}, "this is an LSTM"),
     (changed(rnn__weight_hh_l0=np.ones((5, 3))), {"dt": 0.1}, "must be square"),
+    (changed(rnn__weight_hh_l0=np.ones((6, 3))), {"dt": 0.1}, "must be square or hold 3"),
     (changed(rnn__weight_hh_l0=np.ones(3)), {"dt": 0.1}, "must be a matrix"),
     (changed(rnn__weight_hh_l0=np.ones((0, 0))), {"dt": 0.1}, "must be a matrix"),
     (changed(rnn__bias_hh_l0=np.ones(4)), {"dt": 0.1}, r"bias_hh_l0 must have shape \(3,\), got"),
     (changed(rnn__weight_ih_l0=np.ones((4, 2))), {"dt": 0.1}, r"weight_ih_l0 must have shape \(3,"),
-    (rnn_tensors(layer="_l1"), {"dt": 0.1}, "layer _l1 of an RNN without the layers before"),
+    (
+        rnn_tensors(layer="_l1"),
+        {"dt": 0.1},
+        "layer _l1 .*of the layers before it layer 0 is missing",
+    ),
     (changed(fc_weight=np.ones((1, 3))), {"dt": 0.1}, "'fc_weight' is not part of an nn.RNN"),
     (
-        changed(rnn__weight_hh_l0=np.ones((9, 3)), rnn__weight_hh_l1=np.ones((9, 3))),
+        changed(rnn__weight_hh_l1=np.ones((9, 3))),
         {"dt": 0.1},
-        "this is a GRU.*gru_ode",
+        "different kinds .rnn.weight_hh_l0: RNN, rnn.weight_hh_l1: GRU",
     ),
     (
         changed(rnn__weight_hh_l0=np.ones((12, 2)), rnn__weight_hr_l0=np.ones((2, 3))),
         {"dt": 0.1},
-        "projection.*a single-layer nn.RNN is supported",
+        "tensor 'rnn.weight_hr_l0'.*projection.*supported are nn.RNN, nn.GRU and nn.LSTM",
     ),
 ]
 
@@ -105,14 +108,14 @@ RNN_FAULTS = [
 @pytest.mark.parametrize(("tensors", "options", "message"), RNN_FAULTS)
 def test_an_rnn_that_has_no_such_circuit_is_refused_with_its_reason(tensors, options, message):
     with pytest.raises(ModelError, match=message):
-        ctrnn_from_torch(tensors, **options)
+        network_from_torch(tensors, **options)
 
 
 def test_a_missing_input_matrix_is_named():
     tensors = rnn_tensors()
     del tensors["rnn.weight_ih_l0"]
     with pytest.raises(ModelError, match="weight_ih_l0 is missing"):
-        ctrnn_from_torch(tensors, dt=0.1)
+        network_from_torch(tensors, dt=0.1)
 
 
 @pytest.mark.parametrize("side", ["ih", "hh"])
@@ -120,13 +123,13 @@ def test_one_bias_without_the_other_is_refused(side):
     tensors = rnn_tensors()
     del tensors[f"rnn.bias_{side}_l0"]
     with pytest.raises(ModelError, match=f"bias_{side}_l0 is missing; an nn.RNN has both"):
-        ctrnn_from_torch(tensors, dt=0.1)
+        network_from_torch(tensors, dt=0.1)
 
 
 def test_a_chosen_readout_is_kept_where_nothing_else_is_left():
     tensors = rnn_tensors() | {"fc.weight": np.ones((2, 3)), "fc.bias": np.arange(2.0)}
     for readout in (None, "fc", "fc."):
-        model = ctrnn_from_torch(tensors, dt=1.0, readout=readout)
+        model = network_from_torch(tensors, dt=1.0, readout=readout)
         np.testing.assert_array_equal(model.b_out, [0.0, 1.0])
 
 
@@ -472,7 +475,7 @@ LTC_FAULTS = [
     (ltc_with(cm=-np.ones(3)), "raw", r"cm\[0\] is -1.0, negative: .*softplus"),
     (ltc_with(vleak=np.ones(4)), "raw", r"vleak must have shape \(3,\), got \(4,\)"),
     (ltc_with(output_b=np.ones(2)), "raw", "shape of the motor neurons"),
-    (ltc_with(cm=np.zeros(3)), "raw", "c_m must be positive"),
+    (ltc_with(cm=np.zeros(3)), "raw", r"cm\[0\] is 0, clipped there.*has no capacitor"),
 ]
 
 

@@ -7,12 +7,16 @@ solver's step is a discretization of
 
     cm v' = gleak (vleak - v) + Σ w σ(sigma (v_pre - mu)) (erev - v) + the same over inputs
 
-with one model time unit per elapsed_time = 1, which is what is returned. Neurons come motor
-first, so the outputs are the first states.
+with one model time unit per elapsed_time = 1, which is what is returned; the step itself is
+`rnn2circuit.models.ncps_program.ltc_fused_step`. Neurons come motor first, so the outputs are the
+first states. Without an output mapping the file does not say how many they are, and all states
+are outputs.
+
+CfC networks of the same package are recognised and refused.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +25,6 @@ from rnn2circuit.errors import ModelError
 from rnn2circuit.models.ltc import Ltc
 from rnn2circuit.models.support import SupportRow
 
-SUPPORT = (
-    SupportRow(
-        source="ncps LTC, LTCCell (torch)",
-        formats=".pt .pth .safetensors",
-        becomes="ltc",
-        options="--ncps-parameters softplus or raw",
-        remarks="one model time unit is the program's unit of elapsed time",
-    ),
-)
-
 Arrays = Mapping[str, NDArray[Any]]
 _NEURON = ("gleak", "vleak", "cm")
 _SYNAPSE = ("w", "sigma", "mu", "erev", "sparsity_mask")
@@ -38,12 +32,75 @@ _SENSORY = tuple(f"sensory_{name}" for name in _SYNAPSE)
 _MAPS = ("input_w", "input_b", "output_w", "output_b")
 ELAPSED_TIME = 1.0  # the package's default, of one step
 _POSITIVE = ("w", "sensory_w", "cm", "gleak")
+_SOFTPLUS_IS_LINEAR = 20.0  # torch's softplus returns its argument above this threshold
+
+SUPPORT: tuple[SupportRow, ...] = (
+    SupportRow(
+        source="ncps (torch) LTC, LTCCell",
+        formats=".pt .pth .safetensors",
+        becomes="ltc",
+        options="--ncps-parameters softplus or raw; --unfolds and --dt for comparing with the program",
+        remarks="masked synapses are absent; input and output mappings are kept; motor neurons "
+        "come first; one model time unit is elapsed_time = 1",
+    ),
+    SupportRow(
+        source="ncps (torch) LTC with mixed_memory=True",
+        formats=".pt .pth .safetensors",
+        becomes="refused",
+        options="",
+        remarks="an LSTM runs before each LTC step, and the pair has no differential equation; "
+        "train with mixed_memory=False",
+    ),
+    SupportRow(
+        source="ncps (torch) CfC, CfCCell, wired CfC",
+        formats=".pt .pth .safetensors",
+        becomes="refused",
+        options="",
+        remarks="a discrete map whose time span is an input of every step: it has no unique "
+        "differential equation, and no family of cells is that map; train an LTC of the same "
+        "wiring, or an nn.GRU (--clocked)",
+    ),
+    SupportRow(
+        source="ncps (Keras) LTC, CfC",
+        formats=".keras .weights.h5",
+        becomes="refused",
+        options="",
+        remarks="its sparsity masks are not among the weights; train the torch LTC of the same "
+        "wiring",
+    ),
+)
 
 
 def is_ncps_ltc(arrays: Arrays) -> bool:
     """Whether the tensors are those of an ncps LTC or LTCCell."""
     return any(name.split(".")[-1] == "gleak" for name in arrays) and any(
         name.split(".")[-1] == "sensory_sigma" for name in arrays
+    )
+
+
+def is_ncps_cfc(arrays: Arrays) -> bool:
+    """Whether the tensors are those of an ncps CfC, wired or not."""
+    own = {".".join(name.split(".")[-2:]) for name in arrays}
+    return "ff1.weight" in own and (
+        "time_a.weight" in own or any(name.split(".")[-1] == "w_tau" for name in arrays)
+    )
+
+
+def refuse_cfc(arrays: Arrays, **_options: object) -> NoReturn:
+    """Say why a CfC has no circuit.
+
+    Raises
+    ------
+    ModelError
+        Always.
+    """
+    name = min(n for n in arrays if n.endswith("ff1.weight"))
+    wired = any(part.startswith("layer_") for part in name.split("."))
+    raise ModelError(
+        f"tensor {name!r}: this is a {'wired ' if wired else ''}CfC of ncps. A CfC is a discrete "
+        "map whose time span is an input of every step; it approximates no unique differential "
+        "equation, and no family of cells is that map. Supported nearby: an ncps LTC of the same "
+        "wiring, or an nn.GRU (--clocked)"
     )
 
 
@@ -151,7 +208,7 @@ def _constraint(
     p: Mapping[str, NDArray[np.float64]], mode: str
 ) -> Callable[[str], NDArray[np.float64]]:
     if mode == "softplus":
-        return lambda name: np.logaddexp(0.0, p[name])
+        return lambda name: _softplus(p[name])
     for name in _POSITIVE:
         # A masked synapse may hold anything: it does not exist.
         mask = {"w": "sparsity_mask", "sensory_w": "sensory_sparsity_mask"}.get(name)
@@ -163,7 +220,19 @@ def _constraint(
                 "built with softplus (--ncps-parameters softplus), or its weights were not clipped "
                 "(apply_weight_constraints)"
             )
+    for name, missing in (("cm", "capacitor"), ("gleak", "leak")):
+        if np.any(p[name] == 0):
+            raise ModelError(
+                f"{name}[{int(np.argmin(p[name]))}] is 0, clipped there by "
+                f"apply_weight_constraints: that neuron has no {missing}, and the family ltc needs "
+                "one; clip at a small positive value instead"
+            )
     return lambda name: p[name]
+
+
+def _softplus(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``log(1 + exp(x))`` as torch computes it."""
+    return np.where(x > _SOFTPLUS_IS_LINEAR, x, np.logaddexp(0.0, x))
 
 
 def _output_map(p: Arrays, n: int) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:

@@ -24,7 +24,7 @@ from rnn2circuit.models.import_leaky import (
 from rnn2circuit.models.import_lem import is_lem, lem_from_torch
 from rnn2circuit.models.import_lrc import is_lrc, lrc_from_keras
 from rnn2circuit.models.import_lrcssm import is_lrcssm, lrc_from_lrcssm
-from rnn2circuit.models.import_ncps import is_ncps_ltc, ltc_from_ncps
+from rnn2circuit.models.import_ncps import is_ncps_cfc, is_ncps_ltc, ltc_from_ncps, refuse_cfc
 from rnn2circuit.models.import_nir import linear_from_nir
 from rnn2circuit.models.import_torch_rnn import is_torch_recurrent, network_from_torch
 
@@ -101,6 +101,8 @@ class FileImporter:
     options: frozenset[str]
 
 
+EVERY_OPTION = frozenset(f.name for f in fields(ImportOptions))  # of what is refused anyway
+
 TENSOR_IMPORTERS = (
     TensorImporter(  # before ncps, whose names an LRC shares
         recognises=is_lrc,
@@ -130,6 +132,7 @@ TENSOR_IMPORTERS = (
         build=ltc_from_ncps,
         options=frozenset({"ncps_parameters", "unfolds", "dt"}),
     ),
+    TensorImporter(recognises=is_ncps_cfc, build=refuse_cfc, options=EVERY_OPTION),
     TensorImporter(recognises=is_lem, build=lem_from_torch, options=frozenset({"dt", "clocked"})),
     TensorImporter(
         recognises=is_torch_recurrent,
