@@ -55,7 +55,7 @@ def test_every_step_is_torchs_own(name, options, family, tolerance):
     assert isinstance(cell, family)
     with np.load(DATA / "torch_expected.npz") as data:
         u, y, h = (data[f"{name}.{k}"].astype(float) for k in "uyh")
-        c = data[f"{name}.c"] if f"{name}.c" in data else None
+        c = data.get(f"{name}.c")
     states, outputs = run(cell, u)
     np.testing.assert_allclose(outputs, y, rtol=0, atol=tolerance)
     last = h if c is None else np.stack([h, c], axis=1)  # per layer: h, then c

@@ -39,7 +39,7 @@ SUPPORT: tuple[SupportRow, ...] = (
         source="ncps (torch) LTC, LTCCell",
         formats=".pt .pth .safetensors",
         becomes="ltc",
-        options="--ncps-parameters softplus or raw; --unfolds and --dt for comparing with the program",
+        options="--ncps-parameters softplus or raw; --unfolds, to compare with the program",
         remarks="masked synapses are absent; input and output mappings are kept; motor neurons "
         "come first; one model time unit is elapsed_time = 1",
     ),

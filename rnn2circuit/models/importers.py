@@ -21,6 +21,7 @@ from rnn2circuit.models.import_leaky import (
     is_psychrnn,
     leaky_from_torch,
 )
+from rnn2circuit.models.import_keras import network_from_keras
 from rnn2circuit.models.import_lem import is_lem, lem_from_torch
 from rnn2circuit.models.import_lrc import is_lrc, lrc_from_keras
 from rnn2circuit.models.import_lrcssm import is_lrcssm, lrc_from_lrcssm
@@ -141,6 +142,11 @@ TENSOR_IMPORTERS = (
     ),
 )
 
+_DISCRETE = frozenset({"dt", "clocked", "activation", "readout"})
+_KERAS = FileImporter(build=network_from_keras, options=_DISCRETE)
+
 FILE_IMPORTERS: Mapping[str, FileImporter] = {  # by suffix
+    ".h5": _KERAS,
+    ".keras": _KERAS,
     ".nir": FileImporter(build=linear_from_nir, options=frozenset[str]()),
 }

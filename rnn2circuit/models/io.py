@@ -26,7 +26,12 @@ from rnn2circuit.models import FAMILIES, Ltc, Network, Stack
 from rnn2circuit.models.base import AbstractNetwork, arrays_of, strings_of
 from rnn2circuit.models.containers import MAX_BYTES, Tensors, read_tensors
 from rnn2circuit.models.import_ltc_csv import refuse_directory
-from rnn2circuit.models.importers import FILE_IMPORTERS, TENSOR_IMPORTERS, ImportOptions
+from rnn2circuit.models.importers import (
+    FILE_IMPORTERS,
+    TENSOR_IMPORTERS,
+    FileImporter,
+    ImportOptions,
+)
 
 SUFFIXES = (".npz", ".safetensors", ".json", ".mat", ".pt", ".pth")
 CANONICAL = (".npz", ".safetensors", ".json")  # of files that can be written
@@ -61,10 +66,19 @@ def load(path: str | Path, **options: Any) -> Network:
         own = FILE_IMPORTERS.get(path.suffix.lower())
         if own is not None:
             _check_options(given, own.options)
-            return own.build(path, **given)
+            return _built(own, path, given)
         return _interpret(_read(path), given)
     except Rnn2CircuitError as error:
         raise ModelError(_sentence(f"{path.name}: {error}")) from error
+
+
+def _built(importer: FileImporter, path: Path, options: Mapping[str, Any]) -> Network:
+    try:
+        if not path.is_file():
+            raise ModelError("there is no such file")
+        return importer.build(path, **options)
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> Tensors:
