@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rnn2circuit.models import Network
 from rnn2circuit.models.import_beer import hopfield_from_beer, is_beer
 from rnn2circuit.models.import_gru_ode_bayes import gru_ode_from_bayes, is_gru_ode_bayes
+from rnn2circuit.models.import_keras import network_from_keras
 from rnn2circuit.models.import_leaky import (
     PSYCHRNN_OBJECTS,
     hopfield_from_psychrnn,
@@ -21,12 +22,12 @@ from rnn2circuit.models.import_leaky import (
     is_psychrnn,
     leaky_from_torch,
 )
-from rnn2circuit.models.import_keras import network_from_keras
 from rnn2circuit.models.import_lem import is_lem, lem_from_torch
 from rnn2circuit.models.import_lrc import is_lrc, lrc_from_keras
 from rnn2circuit.models.import_lrcssm import is_lrcssm, lrc_from_lrcssm
 from rnn2circuit.models.import_ncps import is_ncps_cfc, is_ncps_ltc, ltc_from_ncps, refuse_cfc
 from rnn2circuit.models.import_nir import linear_from_nir
+from rnn2circuit.models.import_onnx import network_from_onnx
 from rnn2circuit.models.import_torch_rnn import is_torch_recurrent, network_from_torch
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -149,4 +150,5 @@ FILE_IMPORTERS: Mapping[str, FileImporter] = {  # by suffix
     ".h5": _KERAS,
     ".keras": _KERAS,
     ".nir": FileImporter(build=linear_from_nir, options=frozenset[str]()),
+    ".onnx": FileImporter(build=network_from_onnx, options=frozenset({"dt", "clocked"})),
 }
