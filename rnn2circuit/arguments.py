@@ -75,7 +75,7 @@ def add_task(verb: argparse.ArgumentParser) -> None:
 
 def add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:
     """Add the options on: the model file, and what foreign files do not record."""
-    what = "weights: .npz .safetensors .json .mat .pt .pth .nir"
+    what = "weights: .npz .safetensors .json .mat .pt .pth .nir .keras .weights.h5 .onnx"
     if flag.startswith("-"):
         verb.add_argument(flag, metavar="MODEL", help=what, required=True)
     else:
@@ -90,13 +90,13 @@ def add_model(verb: argparse.ArgumentParser, *, flag: str = "model") -> None:
         const=True,
         help="read the weights as the discrete program they are: a clocked circuit",
     )
-    group.add_argument("--activation", help="of an nn.RNN: tanh (its default) or relu")
+    group.add_argument("--activation", help="of an nn.RNN or SimpleRNN: tanh (default) or relu")
     group.add_argument(
         "--ncps-parameters",
         choices=["softplus", "raw"],
         help="whether the LTC file was trained with implicit_param_constraints (softplus)",
     )
-    group.add_argument("--unfolds", type=int, help="ode_unfolds of an ncps LTC")
+    group.add_argument("--unfolds", type=int, help="ode_unfolds of an ncps LTC, to compare with it")
     group.add_argument("--tau", type=float, help="time constant of a leaky network")
     group.add_argument("--elastance", choices=["asymmetric", "symmetric", "none"], help="of an LRC")
     group.add_argument("--readout", metavar="PREFIX", help="which layer is the readout, or none")

@@ -75,6 +75,26 @@ def test_elman_is_its_equation():
     np.testing.assert_allclose(relu.step(x, u), np.maximum(z, 0))
 
 
+def test_a_gru_with_the_reset_before_the_matrix_is_its_equation():
+    rng = np.random.default_rng(5)
+    w = {f"w_{g}": rng.normal(size=(2, 2)) for g in "rzn"}
+    b = {f"b_{g}": rng.normal(size=2) for g in "rzn"}
+    h = rng.normal(size=2)
+    r, z = (logistic(w[f"w_{g}"] @ h + b[f"b_{g}"]) for g in "rz")
+    n = np.tanh(w["w_n"] @ (r * h) + b["b_n"])
+    cell = Gru(**w, **b, reset="before")
+    np.testing.assert_allclose(cell.step(h, []), (1 - z) * n + z * h, rtol=0, atol=ROUND_OFF)
+    assert not np.allclose(Gru(**w, **b).step(h, []), cell.step(h, []))
+
+
+def test_a_reset_of_another_kind_is_refused():
+    w = {f"w_{g}": np.ones((1, 1)) for g in "rzn"}
+    with pytest.raises(ModelError, match="reset must be before or after, got 'never'"):
+        Gru(**w, reset="never")
+    with pytest.raises(ModelError, match="b_hn belongs to reset 'after'"):
+        Gru(**w, reset="before", b_hn=np.ones(1))
+
+
 def test_lrcu_is_equation_52_written_out():
     for seed in range(8):
         cell = random_cell("lrcu", 3, 2, seed, extras=False)
