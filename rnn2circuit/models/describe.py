@@ -9,6 +9,7 @@ from rnn2circuit.models.base import (
     strings_of,
     weights_sha256,
 )
+from rnn2circuit.models.stack import Stack
 
 MOST_TIME_CONSTANTS = 12  # listed in full; beyond, their extremes say more
 
@@ -23,18 +24,27 @@ def describe_model(model: AbstractNetwork, *, title: str) -> str:
         f"  inputs      {model.n_inputs}",
         f"  outputs     {model.n_outputs}" + ("" if model.has_readout else " (all states)"),
     ]
-    lines += [f"  {key:<11} {text}" for key, text in strings_of(model).items() if key != "family"]
+    if isinstance(model, Stack):
+        lines += [
+            f"  layer {k:<5} {layer.family}: {layer.n_inputs} inputs, {layer.n_states} states, "
+            f"hands on {layer.n_handed_on}"
+            for k, layer in enumerate(model.layers, start=1)
+        ]
+    strings = {k: text for k, text in strings_of(model).items() if not k.endswith("family")}
+    lines += [f"  {key:<11} {text}" for key, text in strings.items()]
     if model.dt is not None:
         lines.append(f"  trained dt  {model.dt:g} model time units")
     if isinstance(model, AbstractModel):
         lines.append(_time_constants(model))
     lines.append(f"  weights     sha256 {weights_sha256(model)}")
     lines.append("  fields")
-    for name, array in arrays_of(model).items():
+    arrays = arrays_of(model)
+    width = max(12, *(len(name) for name in arrays))
+    for name, array in arrays.items():
         shape = " x ".join(str(k) for k in array.shape) or "scalar"
         used = int(np.count_nonzero(array))
         extent = f"{array.min():.4g} .. {array.max():.4g}" if array.size else "empty"
-        lines.append(f"    {name:<12} {shape:<12} {extent:<28} {used} of {array.size} not zero")
+        lines.append(f"    {name:<{width}} {shape:<12} {extent:<28} {used} of {array.size} not zero")
     return "\n".join(lines) + "\n"
 
 
