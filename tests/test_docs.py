@@ -17,6 +17,9 @@ STAND_INS = {
     "model.npz": "ctrnn_cycle.npz",
     "rnn.pt": "rnn_delay.pt",
     "ltc.pt": "ltc_signal.pt",
+    "gru.pt": "../tests/data/torch_gru.pt",
+    "lstm.weights.h5": "../tests/data/keras_lstm_2.weights.h5",
+    "lstm.onnx": "../tests/data/onnx_lstm_2.onnx",
 }
 
 

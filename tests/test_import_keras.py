@@ -178,6 +178,7 @@ H5_REFUSED = [
         CLOCKED,
         "'bidirectional' is Bidirectional.*needs the future",
     ),
+    ({"a\nb/cell/vars/1": np.ones((1, 3))}, CLOCKED, "is no name of a layer"),
     ({"model_weights/gru/kernel": np.ones(2)}, CLOCKED, "no recurrent layer of Keras 3.*Keras 2"),
     (h5_of(_1=np.ones((2, 6), dtype="i4")), CLOCKED, "dtype int32: quantized"),
     (h5_of(_1=np.full((2, 6), np.nan)), CLOCKED, r"gru/cell/vars/1\[0, 0\] is nan"),

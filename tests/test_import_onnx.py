@@ -334,6 +334,7 @@ REFUSED = [
     (with_gru(op("Squeeze", "Y,k", "y"), arrays={"k": np.array([3])}), CLOCKED, "of the features"),
     (with_gru(op("Reshape", "Y,k", "y"), arrays={"k": [3, -1]}), CLOCKED, "may mix time, batch"),
     (with_gru(op("Reshape", "Y,k", "y"), arrays={"k": [0, -1]}), CLOCKED, "may mix time, batch"),
+    (with_gru(op("Reshape", "Y,k", "y"), arrays={"k": [1, 1, 3]}), CLOCKED, "may mix time, batch"),
     (with_gru(op("Reshape", "Y,u", "y")), CLOCKED, "the shape of .* is 'u', no constant"),
     (
         with_gru(op("Gather", "Y,k", "y", axis=0), arrays={"k": np.array(1)}),

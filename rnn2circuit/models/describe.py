@@ -44,7 +44,9 @@ def describe_model(model: AbstractNetwork, *, title: str) -> str:
         shape = " x ".join(str(k) for k in array.shape) or "scalar"
         used = int(np.count_nonzero(array))
         extent = f"{array.min():.4g} .. {array.max():.4g}" if array.size else "empty"
-        lines.append(f"    {name:<{width}} {shape:<12} {extent:<28} {used} of {array.size} not zero")
+        lines.append(
+            f"    {name:<{width}} {shape:<12} {extent:<28} {used} of {array.size} not zero"
+        )
     return "\n".join(lines) + "\n"
 
 
