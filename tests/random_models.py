@@ -279,6 +279,7 @@ def _gru_ode(rng, n, m, activation, common, extras) -> GruOde:
         **fields,
         reset="after" if after else "before",
         b_hu=rng.normal(size=n) if after else None,
+        rate=rng.uniform(0.5, 3.0, n) if rng.random() < 0.4 else None,
         **common,
     )
 

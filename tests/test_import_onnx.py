@@ -166,7 +166,7 @@ def test_equations_are_the_euler_reading(tmp_path):
     model = attempt(tmp_path, [node("GRU")], arrays, {"dt": 0.5}, outputs=("Y",))
     assert isinstance(model, GruOde)
     h, u = np.array([0.3, -0.2, 0.6]), np.array([0.4, -1.0])
-    np.testing.assert_allclose(h + model.rhs(h, u), cell.step(h, u), rtol=0, atol=DOUBLE)
+    np.testing.assert_allclose(h + 0.5 * model.rhs(h, u), cell.step(h, u), rtol=0, atol=DOUBLE)
     rnn = attempt(tmp_path, [node("RNN")], arrays_of("RNN"), {"dt": 0.5}, outputs=("Y",))
     assert isinstance(rnn, Ctrnn)
 

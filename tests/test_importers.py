@@ -486,8 +486,8 @@ def test_an_ltc_that_is_incomplete_or_ambiguous_is_refused(tensors, mode, messag
 
 
 def test_options_of_other_importers_are_refused():
-    with pytest.raises(ModelError, match="--dt does not apply"):
-        load(DATA / "ltc_cell.pt", ncps_parameters="softplus", dt=0.1)
+    with pytest.raises(ModelError, match="--clocked does not apply"):
+        load(DATA / "ltc_cell.pt", ncps_parameters="softplus", clocked=True)
     with pytest.raises(ModelError, match="--ncps-parameters does not apply"):
         load(DATA / "tiny_rnn.pt", ncps_parameters="raw", dt=0.1)
 

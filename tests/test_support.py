@@ -13,6 +13,9 @@ import pytest
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
 from test_import_files import graph, put, write_nir
+from test_import_keras import entry, keras_file, setting, top
+from test_import_onnx import external, gru_model, lonely, model_of, op, with_gru, written
+from test_import_torch import module as torch_module
 
 from rnn2circuit.errors import ModelError
 from rnn2circuit.models.importers import FILE_IMPORTERS, TENSOR_IMPORTERS
@@ -80,8 +83,100 @@ def one_gain_zero():
     return npz(foreign.beer_weights(np.random.default_rng(0)) | {"gains": np.array([1, 0, 1, 1])})
 
 
+def tensors(module, says, **more):
+    """A GRU or LSTM of torch with tensors more, which is clocked and still refused."""
+    found = torch_module(module) | {k.replace("__", "."): v for k, v in more.items()}
+    return Case("net.npz", lambda path: np.savez(path, **found), {"clocked": True}, says)
+
+
+def keras(says, *changes):
+    """The committed Keras model with another configuration."""
+
+    def write(path):
+        keras_file(path, *changes)
+
+    return Case("net.keras", write, {"clocked": True}, says)
+
+
+def onnx(says, parts):
+    nodes, arrays, settings = parts
+
+    def write(path):
+        written(path, model_of(nodes, arrays, **settings))
+
+    return Case("net.onnx", write, {"clocked": True}, says)
+
+
+def onnx_elsewhere(says):
+    return Case(
+        "net.onnx", lambda path: written(path, gru_model(external)), {"clocked": True}, says
+    )
+
+
 # One case for each refused row, by its name: a row without a case fails, and so does the reverse.
 CASES = {
+    "PyTorch bidirectional=True": [
+        tensors("GRU", "bidirectional=False", core__weight_hh_l0_reverse=np.ones((9, 3)))
+    ],
+    "PyTorch LSTM with proj_size > 0": [
+        tensors("LSTM", "proj_size=0", core__weight_hr_l0=np.ones((2, 3)))
+    ],
+    "PyTorch LayerNorm, BatchNorm, Embedding, convolutions, further linear layers": [
+        tensors("GRU", "LayerNorm", n__weight=np.ones(3), n__bias=np.ones(3)),
+        tensors("GRU", "BatchNorm", n__running_mean=np.ones(3)),
+        tensors("GRU", "embedding", n__weight=np.ones((7, 5))),
+        tensors("GRU", "convolution", n__weight=np.ones((7, 5, 3))),
+    ],
+    "ncps (torch) LTC with mixed_memory=True": [
+        Case(
+            "net.npz",
+            lambda path: np.savez(
+                path, **{n: np.ones(1) for n in ("gleak", "sensory_sigma", "lstm.input_map.weight")}
+            ),
+            says="mixed_memory=False",
+        )
+    ],
+    "ncps (torch) CfC, CfCCell, wired CfC": [
+        Case(
+            "net.npz",
+            lambda path, names=names: np.savez(path, **{n: np.ones((1, 1)) for n in names}),
+            says="no unique differential equation",
+        )
+        for names in (("ff1.weight", "w_tau"), ("layer_0.ff1.weight", "layer_0.time_a.weight"))
+    ],
+    "ncps (Keras) LTC, CfC": [
+        keras("sparsity masks", entry(3, class_name="LTC", module="ncps.keras.ltc")),
+        keras("no unique differential", entry(3, class_name="CfC", module="ncps.keras.cfc")),
+    ],
+    "Keras activations other than tanh, relu (SimpleRNN) and sigmoid (gates)": [
+        keras("'hard_sigmoid'", setting(3, recurrent_activation="hard_sigmoid")),
+        keras("activation 'elu'", setting(1, activation="elu")),
+    ],
+    "Keras Bidirectional, TimeDistributed, Masking, Embedding, normalisations, custom layers and "
+    "subclassed models": [
+        *(
+            keras(f"is a {kind}: ", entry(3, class_name=kind))
+            for kind in ("Bidirectional", "TimeDistributed", "Masking", "Embedding", "MyLayer")
+        ),
+        keras("BatchNormalization", entry(3, class_name="BatchNormalization")),
+        keras("whose structure is code", top(class_name="Mine", registered_name="Mine")),
+    ],
+    "ONNX reverse and bidirectional, clip, peepholes, input_forget, other activations": [
+        onnx("one-directional", lonely(direction="reverse")),
+        onnx("one-directional", lonely(direction="bidirectional")),
+        onnx("clip", lonely(clip=1.0)),
+        onnx(
+            "peepholes",
+            lonely("LSTM", ("u", "W", "R", "B", "", "", "", "P"), {"P": np.zeros((1, 9))}),
+        ),
+        onnx("input_forget", lonely("LSTM", input_forget=1)),
+        onnx("softsign", lonely("RNN", activations=["Softsign"])),
+    ],
+    "ONNX: any other operator, initial states that are inputs, external data": [
+        onnx("Softmax", with_gru(op("Softmax", "Y", "y"))),
+        onnx("depends on an input", lonely(inputs=("u", "W", "R", "B", "", "u"))),
+        onnx_elsewhere("in another file"),
+    ],
     "LRC cell with forget_gate=False": [lrc(more={"tau": np.ones(3)})],
     "LRC autonomous cell with an input or output mapping": [
         lrc(m=0, more={"input_w": np.array([1.0, 1.0, 2.0])}),

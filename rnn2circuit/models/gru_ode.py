@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2circuit.arrays import Matrix, Vector
+from rnn2circuit.arrays import Matrix, Vector, require
 from rnn2circuit.errors import ModelError
 from rnn2circuit.models.activations import logistic, logistic_slope
 from rnn2circuit.models.base import AbstractModel, matrix_shape
@@ -17,7 +17,7 @@ _GATES = ("f", "r", "u")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GruOde(AbstractModel):
-    r"""``x' = f∘(c - x)`` with ``f = logistic(W_f x + ..)``, ``r = logistic(W_r x + ..)``.
+    r"""``x' = rate∘f∘(c - x)`` with ``f = logistic(W_f x + ..)``, ``r = logistic(W_r x + ..)``.
 
     Farsang, Neubauer & Grosu (2024), eq. 54: the reset acts before the matrix,
     ``c = tanh(W_u (r∘x) + W_u_in u + b_u)``. With ``reset = after``, as in PyTorch's GRU,
@@ -35,6 +35,8 @@ class GruOde(AbstractModel):
         Bias inside the reset product; for ``reset = after`` only.
     reset : str
         before or after.
+    rate : ndarray, shape (n,), optional
+        Positive, 1 where not given: 1/dt where the weights were trained as steps of dt.
     """
 
     family: ClassVar[str] = "gru_ode"
@@ -50,6 +52,7 @@ class GruOde(AbstractModel):
     b_u: Vector | None = None
     b_hu: Vector | None = None
     reset: str = "before"
+    rate: Vector | None = None
 
     def __post_init__(self) -> None:
         n = matrix_shape("w_f", self.w_f, "(n, n)")[0]
@@ -60,6 +63,9 @@ class GruOde(AbstractModel):
             self._freeze(f"w_{gate}_in", (n, m))
             self._freeze(f"b_{gate}", (n,))
         self._freeze("b_hu", (n,))
+        if self.rate is not None:
+            self._freeze("rate", (n,))
+            require("rate", self.rate, self.rate > 0, rule="positive")
         if self.reset not in RESETS:
             raise ModelError(f"reset must be {' or '.join(RESETS)}, got {self.reset!r}")
         if self.b_hu is not None and self.reset == "before":
@@ -69,6 +75,11 @@ class GruOde(AbstractModel):
     @property
     def n_states(self) -> int:
         return self.w_f.shape[0]
+
+    @property
+    def rates(self) -> Vector:
+        """`rate`, or 1 for every state."""
+        return np.ones(self.n_states) if self.rate is None else self.rate
 
     @property
     def n_inputs(self) -> int:
@@ -111,7 +122,7 @@ class GruOde(AbstractModel):
 
     def _rhs(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
         a_f, _, c = self._parts(x, u)
-        return logistic(a_f) * (c - x)
+        return self.rates * logistic(a_f) * (c - x)
 
     def _jacobian(self, x: Vector, u: Vector) -> Matrix:
         a_f, a_r, c = self._parts(x, u)
@@ -122,7 +133,7 @@ class GruOde(AbstractModel):
             inner = r[:, None] * self.w_u + self._inner(x)[:, None] * bent
         drawn = (1.0 - c**2)[:, None] * inner - np.eye(self.n_states)
         opened = (logistic_slope(a_f) * (c - x))[:, None] * self.w_f
-        return logistic(a_f)[:, None] * drawn + opened
+        return self.rates[:, None] * (logistic(a_f)[:, None] * drawn + opened)
 
     def _input_jacobian(self, x: Vector, u: Vector) -> Matrix:
         if self.w_f_in is None or self.w_r_in is None or self.w_u_in is None:
@@ -135,4 +146,4 @@ class GruOde(AbstractModel):
             inner = self._inner(x)[:, None] * bent
         drawn = (1.0 - c**2)[:, None] * (inner + self.w_u_in)
         opened = (logistic_slope(a_f) * (c - x))[:, None] * self.w_f_in
-        return logistic(a_f)[:, None] * drawn + opened
+        return self.rates[:, None] * (logistic(a_f)[:, None] * drawn + opened)

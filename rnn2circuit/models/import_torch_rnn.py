@@ -50,7 +50,7 @@ SUPPORT: tuple[SupportRow, ...] = (
         formats=".pt .pth .safetensors",
         becomes="gru (--clocked), gru_ode (--dt)",
         options="--clocked or --dt",
-        remarks="as an equation, one step is one model time unit; --dt is recorded beside it",
+        remarks="as an equation, one Euler step of --dt is the trained step",
     ),
     SupportRow(
         source="PyTorch nn.LSTM, nn.LSTMCell",

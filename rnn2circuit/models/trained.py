@@ -8,9 +8,9 @@ A discrete program has two readings. Its own steps make a clocked circuit. And w
 Euler step of a differential equation, that equation makes a continuous one:
 
     h+ = σ(W h + ..)              step dt of  h' = (σ(W h + ..) - h) / dt      ctrnn
-    h+ = (1 - z)∘n + z∘h          step 1 of   h' = (1 - z)∘(n - h)             gru_ode, f = 1 - z
+    h+ = (1 - z)∘n + z∘h          step dt of  h' = (1 - z)∘(n - h) / dt        gru_ode, f = 1 - z
 
-The family gru_ode has no field for a rate, so its model time unit is one step; `dt` is recorded.
+with rate = 1/dt in both families, so that dt is the model time of one step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -221,6 +221,7 @@ def _gru_ode(cell: Gru, dt: float) -> GruOde:
         b_u=cell.b_n,
         b_hu=cell.b_hn,
         reset=cell.reset,
+        rate=np.full(cell.n_states, 1.0 / dt),
         x0=cell.x0,
         w_out=cell.w_out,
         b_out=cell.b_out,

@@ -235,7 +235,8 @@ def gated_pull(
 ) -> None:
     """``x' += gate (candidate - x)``: a difference on a sum node, and one multiplier per state.
 
-    Gate and candidate are at 1 V per unit.
+    Gate and candidate are at 1 V per unit. `amperes_per_rate` holds the rate of each state, where
+    that is not 1.
     """
     n = len(shown)
     difference = sum_nodes(b, f"d{tag}", n, scaling)

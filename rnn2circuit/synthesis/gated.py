@@ -22,7 +22,7 @@ def realize_gru_ode(
     scaling: Scaling,
     inputs: Indices,
 ) -> Relaxation:
-    """``x' = f∘(c - x)`` with the reset before or after the matrix W_u."""
+    """``x' = rate∘f∘(c - x)`` with the reset before or after the matrix W_u."""
     n, volts = model.n_states, scaling.volts_per_unit
     states = relaxation(
         b,
@@ -106,7 +106,7 @@ def realize_gru_ode(
         candidate=candidate,
         shown=states.shown,
         drive=states.drive,
-        amperes_per_rate=states.amperes_per_rate,
+        amperes_per_rate=states.amperes_per_rate * model.rates,
         scaling=scaling,
     )
     return states

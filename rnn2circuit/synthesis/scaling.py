@@ -172,11 +172,11 @@ def time_weights(model: Model) -> Vector:
             return model.c_m / np.exp(np.mean(np.log(model.g_leak)))
         case Linear():
             return np.full(model.n_states, _linear_time(model))
-        case LemTwoScale():
+        case LemTwoScale() | GruOde():
             return 1.0 / model.rates
         case Energy():
             return model.times
-        case Stc() | Lrc() | GruOde() | Lem():
+        case Stc() | Lrc() | Lem():
             return np.ones(model.n_states)  # their gates are at most 1 per model time unit
 
 
