@@ -178,7 +178,7 @@ H5_REFUSED = [
         CLOCKED,
         "'bidirectional' is Bidirectional.*needs the future",
     ),
-    ({"a\nb/cell/vars/1": np.ones((1, 3))}, CLOCKED, "is no name of a layer"),
+    ({"a\nb/cell/vars/1": np.ones((1, 3))}, CLOCKED, "no recurrent layer of Keras 3"),
     ({"model_weights/gru/kernel": np.ones(2)}, CLOCKED, "no recurrent layer of Keras 3.*Keras 2"),
     (h5_of(_1=np.ones((2, 6), dtype="i4")), CLOCKED, "dtype int32: quantized"),
     (h5_of(_1=np.full((2, 6), np.nan)), CLOCKED, r"gru/cell/vars/1\[0, 0\] is nan"),
@@ -458,6 +458,7 @@ def test_a_file_larger_than_the_limit_is_refused_before_it_is_read(tmp_path, mon
         network_from_keras(path, clocked=True)
     monkeypatch.setattr(import_keras, "MAX_BYTES", 2 * 200)  # its arrays have 288
     monkeypatch.setattr(Path, "stat", lambda *_, **__: type("S", (), {"st_size": 0}))
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
     with pytest.raises(ModelError, match="holds more than 200 bytes"):
         network_from_keras(path, clocked=True)
 
@@ -516,6 +517,14 @@ def test_any_damage_is_a_typed_error_or_a_valid_model(tmp_path, name):
 def test_a_missing_file_and_a_missing_reader_say_so(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="no such file"):
         load(tmp_path / "m.keras", clocked=True)
+    with monkeypatch.context() as patch:
+
+        def fail(*_args, **_more):
+            raise PermissionError(13, "Permission denied")
+
+        patch.setattr(Path, "read_bytes", fail)
+        with pytest.raises(ModelError, match="cannot be read: Permission denied"):
+            load(DATA / "keras_lstm_2.weights.h5", clocked=True)
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ModelError, match=r"needs h5py: pip install 'rnn2circuit\[keras\]'"):
         load(DATA / "keras_gru_after.keras", clocked=True)

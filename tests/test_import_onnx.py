@@ -485,6 +485,8 @@ def test_files_that_are_too_large_or_no_onnx_are_refused(tmp_path, monkeypatch):
     from rnn2circuit.models import import_onnx, onnx_graph
 
     path = tmp_path / "m.onnx"
+    with pytest.raises(ModelError, match="no such file"):
+        load(path, clocked=True)
     for content in (b"", b"no protocol buffer", bytes(range(256))):
         path.write_bytes(content)
         with pytest.raises(ModelError, match="damaged ONNX file"):

@@ -243,6 +243,7 @@ def an_ltc(**changes):
         (lambda: Ctrnn(rate=EYE, w=EYE), r"rate must have shape \(n,\)"),
         (lambda: Ctrnn(rate=ONE, w=EYE, activation="elu"), "activation must be one of tanh"),
         (lambda: Hopfield(tau=-ONE, w=EYE), "tau must be positive"),
+        (lambda: GruOde(w_f=EYE, w_r=EYE, w_u=EYE, rate=-ONE), "rate must be positive"),
         (lambda: saturated(Stc, slope_in=COLUMN), "are given together or not at all"),
         (lambda: saturated(Stc, k_syn=ONE), r"k_syn must have shape \(2, 2\)"),
         (lambda: saturated(Lrc, **INPUTS), r"w_elast_in is missing"),

@@ -40,12 +40,12 @@ from rnn2circuit.models.trained import (
 Arrays = Mapping[str, NDArray[Any]]
 
 MAX_CONFIG = 16 << 20  # bytes of a configuration
+MOST_DIGITS = 4  # of the count in a layer's name
 _ACTIVATIONS = ("tanh", "relu")
 _KINDS = {1: "SimpleRNN", 3: "GRU", 4: "LSTM"}  # by blocks of columns
 # What a training run leaves in the file: no part of the network.
 _NOT_OF_THE_NETWORK = re.compile(r"optimizer/.*|(?:.*/)?seed_generator/.*|metrics/.*")
 _VARIABLE = re.compile(r"(?P<group>.+)/vars/(?P<number>\d{1,3})")
-_COUNTED = re.compile(r"(?P<stem>.+?)(?:_(?P<count>\d{1,4}))?")
 
 SUPPORT: tuple[SupportRow, ...] = (
     SupportRow(
@@ -131,6 +131,8 @@ def network_from_keras(
         If the file is damaged or hostile, h5py is not installed, no reading or both are asked
         for, or the model holds what has no circuit.
     """
+    if not path.is_file():
+        raise ModelError("there is no such file")
     if path.suffix.lower() == ".keras":
         if activation is not None:
             raise ModelError("--activation does not apply: a .keras file records it")
@@ -215,11 +217,10 @@ def _in_order(groups: list[str]) -> list[str]:
     counts: dict[str, int] = {}
     stems: set[str] = set()
     for group in groups:
-        match = _COUNTED.fullmatch(group)
-        if match is None:
-            raise ModelError(f"{group!r} is no name of a layer")
-        counts[group] = int(match["count"] or 0)
-        stems.add(match["stem"])
+        stem, _, count = group.rpartition("_")
+        counted = bool(stem) and count.isascii() and count.isdecimal() and len(count) <= MOST_DIGITS
+        counts[group] = int(count) if counted else 0
+        stems.add(stem if counted else group)
     if len(stems) > 1:
         raise ModelError(
             f"a .weights.h5 does not record in which order {', '.join(groups)} stand; save the "

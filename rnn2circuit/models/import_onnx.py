@@ -91,6 +91,8 @@ def network_from_onnx(
         If the file is damaged or hostile, onnx is not installed, no reading or both are asked
         for, or the graph holds what has no circuit.
     """
+    if not path.is_file():
+        raise ModelError("there is no such file")
     if path.stat().st_size > MAX_BYTES:
         raise ModelError(f"is larger than {MAX_BYTES} bytes")
     walk = GraphWalk(read_onnx(path.read_bytes()))

@@ -74,8 +74,6 @@ def load(path: str | Path, **options: Any) -> Network:
 
 def _built(importer: FileImporter, path: Path, options: Mapping[str, Any]) -> Network:
     try:
-        if not path.is_file():
-            raise ModelError("there is no such file")
         return importer.build(path, **options)
     except OSError as error:
         raise ModelError(f"cannot be read: {error.strerror or error}") from error
