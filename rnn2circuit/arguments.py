@@ -4,6 +4,7 @@ import argparse
 from typing import get_args
 
 from rnn2circuit.flow import SEED, Limits
+from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
 from rnn2circuit.simulate.registry import SIMULATORS
 from rnn2circuit.synthesis.scaling import FORMS
 from rnn2circuit.synthesis.topology import COUPLINGS, INPUT_COUPLINGS
@@ -117,6 +118,15 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--no-negative", action="store_true", help="refuse negative resistors")
     verb.add_argument("--level", choices=["ideal"], default="ideal")
+    group = verb.add_argument_group("coordinates of a linear network's states")
+    group.add_argument("--strategy", choices=STRATEGIES, default="direct")
+    group.add_argument(
+        "--kappa", type=float, help=f"largest condition number of strategy modal, default {KAPPA:g}"
+    )
+    group.add_argument("--order", type=int, metavar="R", help="keep this many states")
+    group.add_argument(
+        "--tolerance", type=float, metavar="E", help="keep the states that this error needs"
+    )
     group = verb.add_argument_group("scaling (automatic where not given)")
     group.add_argument("--seconds-per-unit", type=float, metavar="S")
     group.add_argument("--volts-per-unit", type=float, metavar="V")

@@ -42,6 +42,7 @@ from rnn2circuit.flow import (
     verify_compiled,
 )
 from rnn2circuit.linearize import describe_linearization, linearize, write_linearization
+from rnn2circuit.linearize.strategies import describe_states
 from rnn2circuit.models import Linear, Network
 from rnn2circuit.models.describe import describe_model
 from rnn2circuit.models.importers import ImportOptions
@@ -93,6 +94,8 @@ def run_compile(args: argparse.Namespace) -> int:
         print(path)
     if compiled.realization is not None:
         print(describe_circuit(compiled.record, compiled.realization.circuit), end="")
+    if compiled.states is not None:
+        print("\n".join(f"  {line}" for line in describe_states(compiled.states)))
     return 0
 
 
@@ -277,6 +280,10 @@ def _compile(args: argparse.Namespace) -> Compiled:
         form=args.form,
         coupling=args.coupling,
         level=args.level,
+        strategy=args.strategy,
+        kappa=args.kappa,
+        order=args.order,
+        tolerance=args.tolerance,
         seconds_per_unit=args.seconds_per_unit,
         volts_per_unit=args.volts_per_unit,
         amperes_per_unit=args.amperes_per_unit,

@@ -125,6 +125,10 @@ class NetlistMap:
         How many of the resistors are negative.
     windings : int
         Primary windings of all transformers.
+    strategy : str
+        Coordinates of the states, ``direct`` where they are the model's own.
+    order : int or None
+        Number of states, where fewer than the model's.
     """
 
     netlist: str
@@ -141,6 +145,8 @@ class NetlistMap:
     inputs_as: str = "vccs"
     negative_resistors: int = 0
     windings: int = 0
+    strategy: str = "direct"
+    order: int | None = None
 
 
 _TEXT_FIELDS = (
@@ -170,7 +176,10 @@ def map_to_json(record: NetlistMap) -> str:
         "inputs_as": record.inputs_as,
         "negative_resistors": record.negative_resistors,
         "windings": record.windings,
+        "strategy": record.strategy,
     }
+    if record.order is not None:
+        data["order"] = record.order
     if ports.clock is not None:
         data |= {
             "clock_period": ports.clock.period,
@@ -217,12 +226,15 @@ def map_from_json(text: str) -> NetlistMap:
     inputs_as = data.get("inputs_as", "vccs")
     if not isinstance(inputs_as, str):
         raise CircuitError(f"map field 'inputs_as' must be text, got {inputs_as!r}")
+    strategy, order = _strategy(data)
     return NetlistMap(
         state_map=state_map,
         element_counts=tuple(counts.items()),
         inputs_as=inputs_as,
         negative_resistors=_count(data, "negative_resistors"),
         windings=_count(data, "windings"),
+        strategy=strategy,
+        order=order,
         **fields,
     )
 
@@ -232,6 +244,16 @@ def _count(data: dict[str, object], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise CircuitError(f"map field {name!r} must be a whole number, got {value!r}")
     return value
+
+
+def _strategy(data: dict[str, object]) -> tuple[str, int | None]:
+    """Maps written before there were strategies say nothing, and mean ``direct``."""
+    strategy, order = data.get("strategy", "direct"), data.get("order")
+    if not isinstance(strategy, str):
+        raise CircuitError(f"map field 'strategy' must be text, got {strategy!r}")
+    if order is not None and (isinstance(order, bool) or not isinstance(order, int)):
+        raise CircuitError(f"map field 'order' must be a whole number, got {order!r}")
+    return strategy, order
 
 
 def _number(data: dict[str, object], name: str) -> float:

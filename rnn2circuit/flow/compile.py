@@ -13,7 +13,9 @@ from rnn2circuit.errors import (
     StimulusError,
     UsageError,
 )
-from rnn2circuit.models import Model
+from rnn2circuit.flow.coordinates import change_states, read_coordinates, with_coordinates
+from rnn2circuit.linearize.strategies import StateRealization, Strategy, describe_states
+from rnn2circuit.models import Linear, Model
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork, weights_sha256
 from rnn2circuit.models.divergence import lyapunov_exponent
 from rnn2circuit.models.reference import ReferenceSolution, solve
@@ -65,6 +67,11 @@ class Compiled:
         part within the run, else 0; see `models.divergence`.
     realization : Realization or None
         The circuit the text was written from; None for a text that came from elsewhere.
+    realized : Linear or None
+        What the circuit's own states obey, where a strategy changed them: `reference` is its
+        solution then, and `original` that of the model.
+    states : StateRealization or None
+        How they were changed; None for ``direct``, and for a text that came from elsewhere.
     notes : tuple of str
         What a reader of the report should know about the text.
     """
@@ -81,7 +88,15 @@ class Compiled:
     reference: ReferenceSolution | Trajectory
     exponent: float = 0.0
     realization: Realization | None = None
+    realized: Linear | None = None
+    original: ReferenceSolution | None = None
+    states: StateRealization | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def circuit_model(self) -> AbstractNetwork:
+        """What the states of the circuit obey: the model, or its change of coordinates."""
+        return self.model if self.realized is None else self.realized
 
     @property
     def state_map(self) -> StateMap:
@@ -123,6 +138,10 @@ def compile_model(
     form: Form = "rc",
     coupling: Coupling = "vccs",
     level: Level = "ideal",
+    strategy: Strategy = "direct",
+    kappa: float | None = None,
+    order: int | None = None,
+    tolerance: float | None = None,
     seconds_per_unit: float | None = None,
     volts_per_unit: float | None = None,
     amperes_per_unit: float | None = None,
@@ -145,6 +164,12 @@ def compile_model(
         Stem of the files; letters, digits, ``_`` and ``-``.
     form, coupling, level
         See `synthesis.realize.realize`. The level is ``ideal``.
+    strategy : str
+        Coordinates of the states of a linear model, see `linearize.strategies`. All but
+        ``direct`` keep the behaviour from inputs to outputs and give up the single states.
+    kappa, order, tolerance
+        See `realize_states`: limit of the condition of ``modal``; number of states, or the
+        error that fewer of them may make.
     seconds_per_unit, volts_per_unit, amperes_per_unit, impedance : float, optional
         Scaling; chosen automatically where not given.
     inputs_as, rank, rank_tolerance
@@ -177,6 +202,8 @@ def compile_model(
         raise UsageError("amperes_per_unit belongs to form 'rl'; in form 'rc' states are voltages")
     if not _FAMILY.fullmatch(model.family):
         raise UsageError(f"family name {model.family!r} must be lower-case letters and digits")
+    states = change_states(model, strategy, kappa=kappa, order=order, tolerance=tolerance)
+    target = model if states is None else states.model
     given = {
         "form": form,
         "seconds_per_unit": seconds_per_unit,
@@ -184,9 +211,9 @@ def compile_model(
         "amperes_per_unit": amperes_per_unit,
         "impedance": impedance,
     }
-    scaling = _scaling(model, given)
+    scaling = _scaling(target, given)
     realization = realize(
-        model,
+        target,
         form=form,
         coupling=coupling,
         scaling=scaling,
@@ -196,16 +223,17 @@ def compile_model(
         realizer=realizer,
     )
     if not allow_negative:
-        refuse_negative(realization.circuit, model, coupling)
-    subckt = f"{model.family}_{model.n_states}"
+        refuse_negative(realization.circuit, target, coupling)
+    subckt = f"{model.family}_{target.n_states}"
     weights = weights_sha256(model)
     netlist = write_subcircuit(
         realization.circuit,
         name=subckt,
         title=[
-            f"rnn2circuit netlist: {model.family}, {model.n_states} states, "
+            f"rnn2circuit netlist: {model.family}, {target.n_states} states, "
             f"{model.n_inputs} inputs, form {form}, coupling {coupling}, level {level}",
             f"weights sha256 {weights}",
+            *(() if states is None else describe_states(states)),
             *_scaling_lines(realization),
             *([] if inputs_as == "vccs" else [f"inputs as {inputs_as}s"]),
         ],
@@ -213,7 +241,9 @@ def compile_model(
     record = NetlistMap(
         netlist=f"{name}.cir",
         subckt=subckt,
-        state_map=realization.state_map,
+        state_map=realization.state_map
+        if states is None
+        else with_coordinates(realization.state_map),
         family=model.family,
         level=level,
         form=form,
@@ -225,11 +255,23 @@ def compile_model(
         inputs_as=inputs_as,
         negative_resistors=realization.circuit.negative_resistors(),
         windings=realization.circuit.windings(),
+        strategy=strategy,
+        order=target.n_states if target.n_states < model.n_states else None,
     )
     compiled = _with_testbench(
-        netlist, record, model, name, stimulus, duration=duration, step=step, accuracy=accuracy
+        netlist,
+        record,
+        model,
+        name,
+        stimulus,
+        duration=duration,
+        step=step,
+        accuracy=accuracy,
+        realized=None if states is None else states.model,
     )
-    return replace(compiled, realization=realization, notes=realization.circuit.notes)
+    return replace(
+        compiled, realization=realization, states=states, notes=realization.circuit.notes
+    )
 
 
 def adopt_netlist(
@@ -252,6 +294,16 @@ def adopt_netlist(
     record : NetlistMap
         The map that was written with the original. A different fingerprint of the text is noted
         in the report; a different fingerprint of the model is a failed check.
+
+    Where the map names a strategy, the circuit's states are read from the netlist itself, and
+    its behaviour from outside is what verification compares with the model.
+
+    Raises
+    ------
+    UsageError
+        If an option does not exist, or the map's strategy does not fit the model.
+    UnverifiableError
+        If the states of a strategy cannot be read from the netlist.
     """
     _check_options(
         name, form=record.form, coupling=record.coupling, level=record.level, accuracy=accuracy
@@ -260,8 +312,22 @@ def adopt_netlist(
     if sha256_text(netlist) != record.netlist_sha256:
         notes = ("the netlist was changed after its map was written; what follows judges it as is",)
     record = replace(record, netlist=f"{name}.cir", netlist_sha256=sha256_text(netlist))
+    realized = read_coordinates(netlist, record, model)
+    if realized is not None:
+        notes += (
+            "the states are coordinates of the circuit's own, read from the netlist: that they "
+            "behave as the model is what transfer.input and transfer.free say",
+        )
     compiled = _with_testbench(
-        netlist, record, model, name, stimulus, duration=duration, step=step, accuracy=accuracy
+        netlist,
+        record,
+        model,
+        name,
+        stimulus,
+        duration=duration,
+        step=step,
+        accuracy=accuracy,
+        realized=realized,
     )
     return replace(compiled, notes=notes)
 
@@ -276,9 +342,11 @@ def _with_testbench(
     duration: float | None,
     step: float | None,
     accuracy: Accuracy,
+    realized: Linear | None = None,
 ) -> Compiled:
     reference: ReferenceSolution | Trajectory
     exponent = 0.0
+    original: ReferenceSolution | None = None
     if isinstance(model, AbstractCell):
         reference = _run_program(model, stimulus, duration)
         stimulus, duration = reference.stimulus, reference.t_end
@@ -289,6 +357,9 @@ def _with_testbench(
         reference = solve(continuous, stimulus, t_end=duration)
         exponent = lyapunov_exponent(reference)
         h = largest_step(reference, accuracy=accuracy, exponent=exponent)
+        if realized is not None:
+            original, reference = reference, solve(realized, stimulus, t_end=duration)
+            h = min(h, largest_step(reference, accuracy=accuracy, exponent=exponent))
     h = h if step is None else positive("step", step)
     bench = make_testbench(record, stimulus, duration=duration, step=h)
     title = _bench_title(record, stimulus)
@@ -304,6 +375,8 @@ def _with_testbench(
         accuracy=accuracy,
         reference=reference,
         exponent=exponent,
+        realized=realized,
+        original=original,
     )
 
 

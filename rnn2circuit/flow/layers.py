@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rnn2circuit.errors import SimulationError, SimulationTimeout
 from rnn2circuit.flow.compile import Compiled
+from rnn2circuit.flow.original import check_behaviour, check_original
 from rnn2circuit.flow.run import Simulation, default_timeout, simulate
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork
 from rnn2circuit.models.trajectory import Trajectory
@@ -70,10 +71,17 @@ def read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...
     )
     if isinstance(model, AbstractCell):
         return (rules, *check_step(text, record, model, seed=seed, limit=limits.extraction))
-    return (
-        rules,
-        *check_equations(text, record, continuous(model), seed=seed, limit=limits.extraction),
+    checks = check_equations(
+        text,
+        record,
+        continuous(model),
+        seed=seed,
+        limit=limits.extraction,
+        realized=compiled.realized,
     )
+    if len(checks) > 1:  # the map belongs to this model, and the text was understood
+        checks += check_behaviour(compiled, limit=limits.extraction)
+    return (rules, *checks)
 
 
 def evaluate(
@@ -84,7 +92,7 @@ def evaluate(
     timeout: float | None,
 ) -> Check:
     """What the simulator makes of the same text, without time."""
-    text, record, model = compiled.netlist, compiled.record, compiled.model
+    text, record, model = compiled.netlist, compiled.record, compiled.circuit_model
     timeout = default_timeout(compiled) if timeout is None else timeout
     limit = limits.extraction
     if isinstance(model, AbstractCell):
@@ -106,7 +114,7 @@ def small_signals(
     """Operating point and frequency response; nothing where the network has no such point."""
     if isinstance(compiled.model, AbstractCell):
         return []
-    model = continuous(compiled.model)
+    model = continuous(compiled.circuit_model)
     timeout = default_timeout(compiled) if timeout is None else timeout
     text, record = compiled.netlist, compiled.record
     found = check_operating_point(
@@ -139,7 +147,9 @@ def compare_run(simulation: Simulation, limits: Limits) -> list[Check]:
         windows = [check_windows(t, x, reference, exponent=compiled.exponent, limit=limits.windows)]
     until = _until(compiled, windows, limits)
     checks = [check_waveforms(t, x, reference, limit=limits.transient, until=until)]
-    if compiled.state_map.outputs:
+    if compiled.original is not None:
+        checks.append(check_original(simulation, compiled.original, limits.transient, until=until))
+    elif compiled.state_map.outputs:
         y = simulation.y
         checks.append(check_outputs(t, y, reference, limit=limits.transient, until=until))
     checks += windows

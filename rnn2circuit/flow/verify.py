@@ -19,6 +19,7 @@ from rnn2circuit.flow.layers import (
     small_signals,
 )
 from rnn2circuit.flow.run import Simulation, simulate
+from rnn2circuit.linearize.strategies import Strategy, describe_states
 from rnn2circuit.models.base import AbstractCell, AbstractNetwork
 from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator, SweepSimulator
 from rnn2circuit.simulate.registry import simulator_named
@@ -67,6 +68,10 @@ def verify_model(
     form: Form = "rc",
     coupling: Coupling = "vccs",
     level: Level = "ideal",
+    strategy: Strategy = "direct",
+    kappa: float | None = None,
+    order: int | None = None,
+    tolerance: float | None = None,
     seconds_per_unit: float | None = None,
     volts_per_unit: float | None = None,
     amperes_per_unit: float | None = None,
@@ -99,6 +104,10 @@ def verify_model(
         form=form,
         coupling=coupling,
         level=level,
+        strategy=strategy,
+        kappa=kappa,
+        order=order,
+        tolerance=tolerance,
         seconds_per_unit=seconds_per_unit,
         volts_per_unit=volts_per_unit,
         amperes_per_unit=amperes_per_unit,
@@ -229,6 +238,8 @@ def _notes(compiled: Compiled, program: Simulator, *, evaluated: bool) -> tuple[
             "no state moves under this stimulus, so the waveforms prove little; the extraction "
             "does not depend on it"
         )
+    if compiled.states is not None:
+        notes += describe_states(compiled.states)
     return tuple(notes)
 
 
@@ -246,6 +257,7 @@ def _provenance(
         "form": record.form,
         "coupling": record.coupling,
         "inputs_as": record.inputs_as,
+        "strategy": record.strategy,
         "accuracy": compiled.accuracy,
         "duration": repr(compiled.duration),
         "step": repr(compiled.bench.transient.step / seconds),
@@ -256,6 +268,8 @@ def _provenance(
         "seconds_per_unit": repr(seconds),
         "volts_per_unit": repr(record.state_map.states[0].volts_per_unit),
     }
+    if record.order is not None:
+        options["order"] = str(record.order)
     judged = {f.name: getattr(limits, f.name) for f in fields(limits)}
     options |= {f"limit_{name}": repr(limit) for name, limit in judged.items() if limit is not None}
     return Provenance(

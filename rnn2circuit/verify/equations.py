@@ -35,7 +35,13 @@ SMALLEST_ENTRY = 1e-4
 
 
 def check_equations(
-    text: str, record: NetlistMap, model: AbstractModel, *, seed: int, limit: float = EXACT
+    text: str,
+    record: NetlistMap,
+    model: AbstractModel,
+    *,
+    seed: int,
+    limit: float = EXACT,
+    realized: AbstractModel | None = None,
 ) -> tuple[Check, ...]:
     """Compare an emitted netlist with its model: identity, f, Jacobians, outputs, initial state.
 
@@ -47,8 +53,11 @@ def check_equations(
         The map written beside it.
     seed : int
         Of the random states and inputs.
+    realized : AbstractModel, optional
+        What the circuit's own states obey, where a strategy changed them.
     """
-    identity = check_identity(text, record, model)
+    identity = check_identity(text, record, model, realized=realized)
+    model = model if realized is None else realized
     if identity.verdict is not Verdict.PASS:
         return (identity,)
     ports = record.state_map
@@ -87,15 +96,24 @@ def check_equations(
         return (identity, unread)
 
 
-def check_identity(text: str, record: NetlistMap, model: AbstractNetwork) -> Check:
+def check_identity(
+    text: str,
+    record: NetlistMap,
+    model: AbstractNetwork,
+    *,
+    realized: AbstractNetwork | None = None,
+) -> Check:
     """Fingerprints and shapes: is this the map of this netlist, and of this model?"""
     ports = record.state_map
-    outputs = model.n_outputs if has_output_ports(model) else 0
+    inner = model if realized is None else realized
+    outputs = inner.n_outputs if has_output_ports(inner) else 0
+    order = model.n_states if record.order is None else record.order
     facts = (
         ("family", record.family, model.family),
         ("weights_sha256", record.weights_sha256, weights_sha256(model)),
         ("netlist_sha256", record.netlist_sha256, sha256_text(text)),
-        ("number of states", len(ports.states), model.n_states),
+        ("number of states", len(ports.states), inner.n_states),
+        ("order", order, inner.n_states),
         ("number of inputs", len(ports.inputs), model.n_inputs),
         ("number of outputs", len(ports.outputs), outputs),
     )

@@ -1,5 +1,6 @@
 """Strategies: coordinates in which a linear network makes a better circuit."""
 
+from rnn2circuit.linearize.strategies.describe import describe_states
 from rnn2circuit.linearize.strategies.realization import (
     KAPPA,
     STRATEGIES,
@@ -7,6 +8,7 @@ from rnn2circuit.linearize.strategies.realization import (
     Strategy,
     check_strategy,
     realize_states,
+    truncation_at,
 )
 from rnn2circuit.linearize.strategies.truncation import Truncation
 
@@ -17,5 +19,7 @@ __all__ = [
     "Strategy",
     "Truncation",
     "check_strategy",
+    "describe_states",
     "realize_states",
+    "truncation_at",
 ]

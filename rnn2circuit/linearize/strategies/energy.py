@@ -123,8 +123,8 @@ def ladder(system: Hankel, a: Matrix, drive: Matrix, order: int) -> Reduced:
     )
 
 
-def lyapunov(a: Matrix, drive: Matrix) -> Reduced:
-    """``T = P^-1/2`` with ``A' P + P A = -I``: then ``A' + A'^T = -P^-1 < 0``, all states kept.
+def lyapunov(a: Matrix) -> Reduced:
+    """``T = P^-1/2`` with ``A' P + P A = -I``: ``A' + A'^T = -P^-1 < 0``; all states, no drive.
 
     References
     ----------
@@ -133,4 +133,4 @@ def lyapunov(a: Matrix, drive: Matrix) -> Reduced:
     """
     u, root, _ = np.linalg.svd(gramian_factor(a.T, np.eye(len(a))))
     right, left = (u / root) @ u.T, (u * root) @ u.T
-    return Reduced(right=right, left=left, a=left @ a @ right, drive=left @ drive)
+    return Reduced(right=right, left=left, a=left @ a @ right, drive=np.zeros((len(a), 0)))

@@ -1,17 +1,21 @@
 """Transfer functions on a grid of complex frequencies."""
 
+from typing import Any, TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn2circuit.arrays import Matrix
 from rnn2circuit.models import Linear
 
+ComplexArray: TypeAlias = NDArray[np.complexfloating[Any, Any]]
+
 POINTS = 200  # of a grid: a dozen per decade of a wide spectrum
 BEYOND = 30.0  # the grid ends this factor below the slowest and above the fastest mode
 SLOWEST = 1e-6  # modes slower than this part of the fastest do not stretch the grid
 
 
-def frequencies(*poles: NDArray[np.complex128], points: int = POINTS) -> NDArray[np.float64]:
+def frequencies(*poles: ComplexArray, points: int = POINTS) -> NDArray[np.float64]:
     """Angular frequencies from zero across all `poles`, each pole's own among them."""
     every = np.concatenate(poles)
     size = np.abs(every)
@@ -21,15 +25,13 @@ def frequencies(*poles: NDArray[np.complex128], points: int = POINTS) -> NDArray
     return np.unique(np.concatenate([[0.0], spread, size, np.abs(every.imag)]))
 
 
-def transfer(
-    a: Matrix, b: Matrix, c: Matrix, s: NDArray[np.complex128]
-) -> NDArray[np.complex128]:
+def transfer(a: Matrix, b: Matrix, c: Matrix, s: ComplexArray) -> ComplexArray:
     """``C (sI - A)^-1 B`` at each point of `s`, shape (len(s), p, m)."""
     eye = np.eye(len(a))
     return np.array([c @ np.linalg.solve(at * eye - a, b.astype(np.complex128)) for at in s])
 
 
-def peak(values: NDArray[np.complex128]) -> float:
+def peak(values: ComplexArray) -> float:
     """Largest singular value at any point: a lower bound of the H-infinity norm."""
     if not values.size:
         return 0.0

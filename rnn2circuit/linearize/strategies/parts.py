@@ -63,9 +63,14 @@ def decaying_parts(a: Matrix) -> tuple[Treatment, tuple[Part, ...]]:
         parts = _separated(a)
         if np.linalg.cond(np.hstack([p.right for p in parts])) <= SEPARABLE:
             return "split", parts
-    rate = norm / np.sqrt(n) or 1.0
-    shift = max(0.0, float(modes.real.max())) + SHIFT * rate
+    shift = beyond(a)
     return "shifted", (Part(right=eye, left=eye, decaying=a - shift * eye, shift=shift),)
+
+
+def beyond(a: Matrix) -> float:
+    """A real rate right of all modes of A and of zero, by a share of the rms rate of A."""
+    rate = float(np.linalg.norm(a)) / np.sqrt(len(a)) or 1.0
+    return max(0.0, float(eigenvalues_of(a).real.max())) + SHIFT * rate
 
 
 def _separated(a: Matrix) -> tuple[Part, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from rnn2circuit.arrays import Matrix, Vector
-from rnn2circuit.errors import NotRealizableError, UsageError
+from rnn2circuit.errors import UsageError
 from rnn2circuit.linearize.strategies.columns import Drive, drive_of
 from rnn2circuit.linearize.strategies.energy import (
     Reduced,
@@ -17,7 +17,7 @@ from rnn2circuit.linearize.strategies.energy import (
     minimum_noise,
 )
 from rnn2circuit.linearize.strategies.frequency import matrices
-from rnn2circuit.linearize.strategies.gramians import hankel
+from rnn2circuit.linearize.strategies.gramians import Hankel, hankel
 from rnn2circuit.linearize.strategies.orthogonal import (
     hessenberg_coordinates,
     modal_coordinates,
@@ -90,7 +90,7 @@ def realize_states(
     model: Linear,
     strategy: Strategy = "direct",
     *,
-    kappa: float = KAPPA,
+    kappa: float | None = None,
     order: int | None = None,
     tolerance: float | None = None,
 ) -> StateRealization:
@@ -102,8 +102,8 @@ def realize_states(
 
     Parameters
     ----------
-    kappa : float
-        Largest condition number of the coordinates of ``modal``, at least 1.
+    kappa : float, optional
+        Largest condition number of the coordinates of ``modal``, at least 1; 30 if not given.
     order : int, optional
         Keep this many states (balanced truncation), whatever it costs: `truncation` says.
     tolerance : float, optional
@@ -124,15 +124,14 @@ def realize_states(
     """
     model = model.without_input_map()
     check_strategy(strategy, kappa=kappa, order=order, tolerance=tolerance, n=model.n_states)
+    kappa = KAPPA if kappa is None else kappa
     if strategy == "direct":
         eye = np.eye(model.n_states)
         return StateRealization(model=model, strategy=strategy, transform=eye, condition=1.0)
     if strategy in REDUCING or order is not None or tolerance is not None:
         return _reduced(model, strategy, kappa=kappa, order=order, tolerance=tolerance)
     _, b, _, _ = matrices(model)
-    found, treatment, shift, blocks = _all_states(
-        model.a, _first_column(model, b), strategy, kappa
-    )
+    found, treatment, shift, blocks = _all_states(model.a, _first_column(model, b), strategy, kappa)
     return StateRealization(
         model=_in_coordinates(
             model,
@@ -152,7 +151,7 @@ def realize_states(
 
 
 def check_strategy(
-    strategy: str, *, kappa: float, order: int | None, tolerance: float | None, n: int
+    strategy: str, *, kappa: float | None, order: int | None, tolerance: float | None, n: int
 ) -> None:
     """Refuse options that do not exist, are out of range or contradict one another.
 
@@ -162,7 +161,9 @@ def check_strategy(
     """
     if strategy not in STRATEGIES:
         raise UsageError(f"strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
-    if not (np.isfinite(kappa) and kappa >= 1.0):
+    if kappa is not None and strategy != "modal":
+        raise UsageError(f"kappa limits the condition of strategy modal, not of {strategy}")
+    if kappa is not None and not (np.isfinite(kappa) and kappa >= 1.0):
         raise UsageError(
             "modal coordinates without a limit of their condition number amplify every tolerance; "
             f"kappa must be finite and at least 1, got {kappa!r}"
@@ -171,8 +172,8 @@ def check_strategy(
         raise UsageError("order and tolerance both choose the number of states; give one of them")
     if strategy == "direct" and not (order is None and tolerance is None):
         raise UsageError(
-            "strategy direct keeps the network's own states; an order or a tolerance needs another, "
-            "such as balanced or ladder"
+            "strategy direct keeps the network's own states; an order or a tolerance needs "
+            "another, such as balanced or ladder"
         )
     if order is not None and (isinstance(order, bool) or order != int(order)):
         raise UsageError(f"order must be a whole number, got {order!r}")
@@ -200,13 +201,8 @@ def _all_states(
             return Reduced(right=t, left=left, a=inner, drive=nothing), None, 0.0, blocks
         case _:
             treatment, parts = decaying_parts(a)
-            found = [lyapunov(part.decaying, nothing_of(part)) for part in parts]
+            found = [lyapunov(part.decaying) for part in parts]
             return _assembled(parts, found), treatment, parts[0].shift, ()
-
-
-def nothing_of(part: Part) -> Matrix:
-    """No inputs, for the shape of a part."""
-    return np.zeros((len(part.decaying), 0))
 
 
 def _first_column(model: Linear, b: Matrix) -> Vector:
@@ -230,9 +226,7 @@ def _reduced(
     treatment, parts = decaying_parts(model.a)
     drive = drive_of(model, c, parts)
     systems = [hankel(p.decaying, p.left @ drive.columns, c @ p.right) for p in parts]
-    truncation = truncate(
-        model, drive, treatment, parts, systems, order=order, tolerance=tolerance
-    )
+    truncation = truncate(model, drive, treatment, parts, systems, order=order, tolerance=tolerance)
     make = {"ladder": ladder, "minimum-noise": minimum_noise}.get(strategy, balanced)
     kept = [k for k, r in enumerate(truncation.orders) if r]
     found = [
@@ -268,6 +262,30 @@ def _reduced(
         truncation=truncation,
         blocks=blocks,
     )
+
+
+def _hankel_parts(
+    model: Linear,
+) -> tuple[Treatment, tuple[Part, ...], Drive, list[Hankel]]:
+    _, _, c, _ = matrices(model)
+    treatment, parts = decaying_parts(model.a)
+    drive = drive_of(model, c, parts)
+    systems = [hankel(p.decaying, p.left @ drive.columns, c @ p.right) for p in parts]
+    return treatment, parts, drive, systems
+
+
+def truncation_at(model: Linear, order: int) -> Truncation:
+    """What leaving out states can cost a realization of `order` states, whatever its coordinates.
+
+    Raises
+    ------
+    NotRealizableError
+        If no realization of that order keeps the growing modes, or nothing drives the outputs.
+    """
+    model = model.without_input_map()
+    treatment, parts, drive, systems = _hankel_parts(model)
+    asked = None if treatment == "shifted" else order
+    return truncate(model, drive, treatment, parts, systems, order=asked, tolerance=None)
 
 
 def _assembled(parts: list[Part] | tuple[Part, ...], found: list[Reduced]) -> Reduced:

@@ -85,7 +85,7 @@ def truncate(
             "a mode lies on the imaginary axis or too close to the growing ones, so the error of "
             "leaving out states has no bound; leave out order and tolerance, or use modal"
         )
-    gain = _gain(model, drive)
+    gain = _gain(model, drive, parts[0].shift)
     orders = [_fewest(v, EXACT * largest) for v in values]
     growing = sum(r for r, part in zip(orders, parts, strict=True) if part.sign < 0)
     for k, part in enumerate(parts):
@@ -135,12 +135,10 @@ def _fewest(values: Vector, allowed: float) -> int:
     return int(np.argmax(tails <= allowed))
 
 
-def _gain(model: Linear, drive: Drive) -> float:
-    """Largest gain on a grid of frequencies: of the inputs, or of all that drives without any."""
+def _gain(model: Linear, drive: Drive, shift: float) -> float:
+    """Largest gain on a grid of jω + shift: of the inputs, or of all that drives without any."""
     a, b, c, d = matrices(model)
     if not b.shape[1]:
         b, d = drive.columns, np.zeros((len(c), drive.columns.shape[1]))
-    poles = eigenvalues_of(a)
-    s = 1j * frequencies(poles)
-    s = s[np.abs(s[:, None] - poles).min(axis=1) > 0]  # a pole on the axis has no gain
+    s = shift + 1j * frequencies(eigenvalues_of(a))
     return peak(transfer(a, b, c, s) + d)
