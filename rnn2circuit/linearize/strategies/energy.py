@@ -6,9 +6,9 @@ All take a Hurwitz part and return coordinates of it; unstable systems come in s
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import qr
 
 from rnn2circuit.arrays import Matrix
+from rnn2circuit.linearize.strategies.factors import orthogonal_basis
 from rnn2circuit.linearize.strategies.gramians import Hankel, gramian_factor
 
 
@@ -105,7 +105,7 @@ def ladder(system: Hankel, a: Matrix, drive: Matrix, order: int) -> Reduced:
     skew = turn.T @ (a - a.T) @ turn / 2
     done, top = 0, k
     while 0 < top < order:
-        step, _ = qr(skew[top:, done:top])
+        step = orthogonal_basis(skew[top:, done:top])
         skew[top:] = step.T @ skew[top:]
         skew[:, top:] = skew[:, top:] @ step
         turn[:, top:] = turn[:, top:] @ step

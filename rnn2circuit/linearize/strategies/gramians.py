@@ -7,9 +7,10 @@ Everything here computes and uses factors only.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import schur, solve_triangular
+from scipy.linalg import solve_triangular
 
 from rnn2circuit.arrays import Matrix, Vector
+from rnn2circuit.linearize.strategies.factors import complex_schur, lower_factor
 
 
 def gramian_factor(a: Matrix, b: Matrix) -> Matrix:
@@ -29,7 +30,7 @@ def gramian_factor(a: Matrix, b: Matrix) -> Matrix:
     S. J. Hammarling, "Numerical solution of the stable, non-negative definite Lyapunov
     equation", IMA Journal of Numerical Analysis 2(3), 1982.
     """
-    t, q = schur(a, output="complex")
+    t, q = complex_schur(a)
     n = len(a)
     rest = q.conj().T @ b
     u = np.zeros((n, n), dtype=np.complex128)
@@ -45,9 +46,8 @@ def gramian_factor(a: Matrix, b: Matrix) -> Matrix:
             u[:j, j] = solve_triangular(t[:j, :j] + own.conj() * np.eye(j), right)
             rest[:j] -= np.outer(u[:j, j], pull.conj())
     factor = q @ u
-    # K is real, so the real and imaginary parts side by side are a factor too; QR makes it square.
-    both = np.hstack([factor.real, factor.imag])
-    return np.linalg.qr(both.T, mode="r").T
+    # K is real: real and imaginary part side by side are a factor too, which QR makes square.
+    return lower_factor(np.hstack([factor.real, factor.imag]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

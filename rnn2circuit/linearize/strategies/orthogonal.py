@@ -1,24 +1,29 @@
 """Coordinates that keep every state: Schur, Hessenberg, and block-modal with a limit."""
 
 import numpy as np
-from scipy.linalg import hessenberg, lapack, qr, schur
 
 from rnn2circuit.arrays import Indices, Matrix
 from rnn2circuit.errors import NotRealizableError
+from rnn2circuit.linearize.strategies.factors import (
+    hessenberg_form,
+    orthogonal_basis,
+    real_schur,
+    reordered_schur,
+)
 
 Coordinates = tuple[Matrix, Matrix]  # T, shape (n, n), and A' = T^-1 A T with its zeros exact
 
 
 def schur_coordinates(a: Matrix) -> Coordinates:
     """Orthogonal T with A' quasi upper triangular: modes feed forward only."""
-    triangular, q = schur(a, output="real")
+    triangular, q = real_schur(a)
     return q, triangular
 
 
 def hessenberg_coordinates(a: Matrix, first: Matrix) -> Coordinates:
     """Orthogonal T with A' upper Hessenberg, and `first` (n,) along the first state."""
-    q, _ = qr(first[:, None])
-    upper, inner = hessenberg(q.T @ a @ q, calc_q=True)
+    q = orthogonal_basis(first[:, None])
+    upper, inner = hessenberg_form(q.T @ a @ q)
     return q @ inner, upper
 
 
@@ -41,7 +46,7 @@ def modal_coordinates(a: Matrix, limit: float) -> tuple[Matrix, Matrix, tuple[in
     NotRealizableError
         If LAPACK cannot part two eigenvalues.
     """
-    triangular, q = schur(a, output="real")
+    triangular, q = real_schur(a)
     clusters = _diagonal_blocks(triangular)
     bases = [_invariant(triangular, q, cluster) for cluster in clusters]
     while len(clusters) > 1:
@@ -74,15 +79,14 @@ def _diagonal_blocks(triangular: Matrix) -> list[Indices]:
 
 def _invariant(triangular: Matrix, q: Matrix, cluster: Indices) -> Coordinates:
     """Orthonormal basis of the invariant subspace of some diagonal blocks, and A on it."""
-    chosen = np.zeros(len(triangular), dtype=np.int32)
-    chosen[cluster] = 1
-    ordered, basis, *_, info = lapack.dtrsen(chosen, triangular, q, job=b"N")
-    k = cluster.size
-    if info:
+    found = reordered_schur(triangular, q, cluster)
+    if found is None:
         raise NotRealizableError(
             "two eigenvalues are too close for the modes to be parted; strategy schur keeps them "
             "together"
         )
+    ordered, basis = found
+    k = cluster.size
     return basis[:, :k], ordered[:k, :k]
 
 
@@ -103,14 +107,13 @@ def _normalize_pairs(bases: list[Coordinates], limit: float) -> None:
     for k, (basis, block) in enumerate(bases):
         if len(block) != 2 or block[1, 0] == 0:
             continue
-        value, vectors = np.linalg.eig(block)
-        vector = vectors[:, int(np.argmax(value.imag))]
-        # The phase that makes real and imaginary part orthogonal conditions the basis best.
-        phase = 0.5 * np.angle(np.sum(vector * vector))
-        turned = vector * np.exp(-1j * phase) * np.sqrt(2.0)
-        inner = np.column_stack([turned.real, turned.imag])
-        mean, frequency = float(value.real.max()), float(np.abs(value.imag).max())
+        # LAPACK's block of a pair is [[a, b], [c, a]] with b c < 0: stretch one axis.
+        mean, b, c = float(block[0, 0]), float(block[0, 1]), float(block[1, 0])
+        frequency = np.sqrt(abs(b)) * np.sqrt(abs(c))
+        stretch = (abs(b) / abs(c)) ** 0.25
         before = bases[k]
-        bases[k] = (basis @ inner, np.array([[mean, frequency], [-frequency, mean]]))
+        turn = np.copysign(frequency, b)
+        inner = np.diag([stretch, 1.0 / stretch])
+        bases[k] = (basis @ inner, np.array([[mean, turn], [-turn, mean]]))
         if np.linalg.cond(np.hstack([b for b, _ in bases])) > limit:
             bases[k] = before

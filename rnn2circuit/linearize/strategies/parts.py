@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy.linalg import schur, solve_sylvester
 
 from rnn2circuit.arrays import Matrix
 from rnn2circuit.linearize.statespace import eigenvalues_of, stability_of
+from rnn2circuit.linearize.strategies.factors import coupling_between, decaying_first, inverse
 
 Treatment: TypeAlias = Literal["stable", "split", "shifted"]
 
@@ -75,8 +75,8 @@ def beyond(a: Matrix) -> float:
 
 def _separated(a: Matrix) -> tuple[Part, ...]:
     """Stable and antistable invariant parts by an ordered Schur form and a Sylvester equation."""
-    t, q, k = schur(a, output="real", sort="lhp")
-    y = solve_sylvester(t[:k, :k], -t[k:, k:], -t[:k, k:])
+    t, q, k = decaying_first(a)
+    y = coupling_between(t[:k, :k], t[k:, k:], t[:k, k:])
     # [[S, X], [0, U]] becomes diag(S, U) in the coordinates [[I, Y], [0, I]].
     growing, r = np.linalg.qr(q[:, :k] @ y + q[:, k:])
     growing_left = r @ q[:, k:].T
@@ -84,7 +84,7 @@ def _separated(a: Matrix) -> tuple[Part, ...]:
         Part(
             right=growing,
             left=growing_left,
-            decaying=-(r @ t[k:, k:] @ np.linalg.inv(r)),
+            decaying=-(r @ t[k:, k:] @ inverse(r)),
             sign=-1.0,
         )
     ]

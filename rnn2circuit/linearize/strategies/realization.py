@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.errors import UsageError
@@ -16,6 +15,7 @@ from rnn2circuit.linearize.strategies.energy import (
     lyapunov,
     minimum_noise,
 )
+from rnn2circuit.linearize.strategies.factors import block_diagonal, inverse
 from rnn2circuit.linearize.strategies.frequency import matrices
 from rnn2circuit.linearize.strategies.gramians import Hankel, hankel
 from rnn2circuit.linearize.strategies.orthogonal import (
@@ -197,7 +197,7 @@ def _all_states(
             return Reduced(right=t, left=t.T, a=inner, drive=nothing), None, 0.0, ()
         case "modal":
             t, inner, blocks = modal_coordinates(a, kappa)
-            left = np.linalg.inv(t)
+            left = inverse(t)
             return Reduced(right=t, left=left, a=inner, drive=nothing), None, 0.0, blocks
         case _:
             treatment, parts = decaying_parts(a)
@@ -296,7 +296,7 @@ def _assembled(parts: list[Part] | tuple[Part, ...], found: list[Reduced]) -> Re
     return Reduced(
         right=right / scale,
         left=left * scale,
-        a=block_diag(*[p.restored(f.a) for p, f in zip(parts, found, strict=True)]),
+        a=block_diagonal([p.restored(f.a) for p, f in zip(parts, found, strict=True)]),
         drive=scale * np.vstack([f.drive for f in found]),
     )
 
