@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.errors import UsageError
@@ -39,6 +40,7 @@ Strategy: TypeAlias = Literal[
 ]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 REDUCING = ("ladder", "balanced", "minimum-noise")  # these keep no state that does not matter
+DUST = 16 * np.finfo(np.float64).eps  # of the norm of A, of a column of B or of a row of C
 KAPPA = 30.0  # default limit of the condition number of modal coordinates
 
 
@@ -310,13 +312,20 @@ def _in_coordinates(
     bias: Vector | None,
     x0: Vector | None,
 ) -> Linear:
+    w_out = right if model.w_out is None else model.w_out @ right
     return Linear(
-        a=a,
-        b=b,
-        bias=bias,
-        x0=x0,
-        w_out=right if model.w_out is None else model.w_out @ right,
+        a=_cleared(a, np.linalg.norm(a)),
+        b=None if b is None else _cleared(b, np.linalg.norm(b, axis=0)),
+        bias=None if bias is None else _cleared(bias, np.linalg.norm(bias)),
+        x0=None if x0 is None else _cleared(x0, np.linalg.norm(x0)),
+        w_out=_cleared(w_out, np.linalg.norm(w_out, axis=1, keepdims=True)),
         b_out=model.b_out,
         d=model.d,
         dt=model.dt,
     )
+
+
+def _cleared(matrix: Matrix, norm: ArrayLike) -> Matrix:
+    """Entries below the round-off of a change of coordinates set to zero: not elements."""
+    dust = DUST * np.asarray(norm, dtype=np.float64)
+    return np.where(np.abs(matrix) <= dust, 0.0, matrix)
