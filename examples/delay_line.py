@@ -5,7 +5,7 @@ linearization there has no offset. Trained through Euler steps of the ODE on slo
 The network has far more neurons than its behaviour needs, as trained networks do: what a
 strategy makes of that is measured in docs/strategies.md. Saved in delay_line.npz.
 
-    python examples/delay_line.py        (needs torch; two minutes)
+    python examples/delay_line.py        (needs torch; one minute)
 """
 
 from pathlib import Path

@@ -189,6 +189,32 @@ def test_the_ltc_follows_its_input_with_delay_and_its_ode_is_as_near_as_stated()
     np.testing.assert_allclose(stimulus("ltc_signal"), rows_of_file, atol=1e-8)
 
 
+def test_the_delay_line_repeats_two_signals_one_unit_later():
+    net = model("delay_line")
+    rng = np.random.default_rng(1)
+    size = (4, 2, 3)
+    amplitude, rate = rng.uniform(0.1, 0.4, size), rng.uniform(0.2, 2.0, size)
+    phase = rng.uniform(0, 2 * np.pi, size)
+
+    def signal(k: int, at: Array) -> Array:  # (times, 2)
+        return (amplitude[k] * np.sin(rate[k] * at[:, None, None] + phase[k])).sum(axis=-1)
+
+    t, errors, signals = np.linspace(3.0, 12.0, 181), [], []
+    for k in range(4):
+        run = solve_ivp(
+            lambda at, x, k=k: net.rhs(x, signal(k, np.array([at]))[0]),
+            (0, 12),
+            net.initial_state,
+            t_eval=t,
+            max_step=0.1,
+            **EXACT,
+        )
+        signals.append(signal(k, t - 1.0))
+        errors.append(net.readout(run.y.T, np.zeros((t.size, 2))) - signals[-1])
+    found = parts(np.array(errors), np.array(signals))
+    assert [found] == pytest.approx(stated("delay_line", 6), rel=ROUNDING)
+
+
 def test_the_cycle_closes_keeps_its_radius_and_attracts():
     net = model("ctrnn_cycle")
     smallest, largest, period = stated("ctrnn_cycle", 6)

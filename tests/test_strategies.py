@@ -1,7 +1,9 @@
 """Strategies: other coordinates, the same behaviour, and the elements that theory promises."""
 
+import importlib.util
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ KINDS = ("gauss", "normal", "unstable", "repeated", "chain", "legs")
 
 
 def random_system(seed: int) -> Linear:
-    """One of six kinds, n from 2 to 12, m and p from 1 to 3, with and without the optional parts."""
+    """One of six kinds: n from 2 to 12, m and p from 1 to 3, with optional parts or without."""
     rng = np.random.default_rng(seed)
     n, m, p = int(rng.integers(2, 13)), int(rng.integers(1, 4)), int(rng.integers(1, 4))
     return Linear(
@@ -527,6 +529,24 @@ def test_the_trained_network_behaves_the_same_in_every_strategy(strategy):
     assert deviation(model, found.model, t_end=20.0) <= SAME
     cycle = r2c.linearize(r2c.load(examples_directory() / "ctrnn_cycle.npz"), at="equilibrium")
     assert deviation(cycle.model, realize_states(cycle.model, strategy).model) <= SAME
+
+
+def test_the_table_of_the_docs_is_current():
+    docs = Path(__file__).parent.parent / "docs"
+    spec = importlib.util.spec_from_file_location("maker", docs / "make_strategies_table.py")
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    page = (docs / "strategies.md").read_text().splitlines()
+    made = maker.table()
+    start = page.index(made[0])
+    for found, wanted in zip(page[start:], made, strict=False):
+        # Counts exactly; conditions and bounds to the digits that another LAPACK keeps.
+        for one, other in zip(found.split("|")[1:-1], wanted.split("|")[1:-1], strict=True):
+            try:
+                assert float(one) == pytest.approx(float(other), rel=0.1)
+            except ValueError:
+                assert one == other
+    assert page[start + len(made)] == ""
 
 
 @pytest.mark.spice
