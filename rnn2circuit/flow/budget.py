@@ -48,7 +48,7 @@ def error_budget(
 
 def _is_of(compiled: Compiled) -> bool:
     """Whether the netlist's ports are those of the model: one that was adopted may have others."""
-    ports, model = compiled.state_map, compiled.model
+    ports, model = compiled.state_map, compiled.circuit_model
     outputs = model.n_outputs if has_output_ports(model) else 0
     return (len(ports.states), len(ports.outputs)) == (model.n_states, outputs)
 
