@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from rnn2circuit.cli import main
@@ -16,7 +17,8 @@ from rnn2circuit.report.markdown import report_markdown
 from rnn2circuit.specification import read_specification
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
 FILTER = str(EXAMPLES / "linear_filter.safetensors")
 
 pytest_plugins = ["pytester"]
@@ -108,6 +110,7 @@ def test_the_command_line_runs_a_specification_and_goes_before_it(tmp_path, caps
         "PASS",
         2,
     )
+    follows_schema(data)
     assert all(r["provenance"]["options"]["form"] == "rc" for r in data["reports"])
     assert len(ET.parse(files["xml"]).getroot().findall("testsuite")) == 2
     assert files["html"].read_text().count("data:image/svg+xml;base64,") == 2
@@ -118,6 +121,30 @@ def test_the_command_line_runs_a_specification_and_goes_before_it(tmp_path, caps
     }
     assert (tmp_path / "wave.1.svg").exists()
     assert (tmp_path / "wave.2.svg").exists()
+
+
+def follows_schema(data):
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(data)
+
+
+@pytest.mark.spice
+def test_reports_follow_the_published_schema(tmp_path):
+    out = tmp_path / "o.json"
+    for arguments in (
+        ["verify", FILTER],
+        ["verify", str(EXAMPLES / "rnn_delay.pt"), "--dt", "0.1"],
+        ["verify", FILTER, "--limit-transient", "1e-12"],
+        ["verify", FILTER, "--timeout", "0.001"],
+    ):
+        main([*arguments, "--duration", "1.0", "--json", str(out)])
+        data = json.loads(out.read_text())
+        follows_schema(data)
+        with pytest.raises(jsonschema.ValidationError):
+            follows_schema(data | {"verdict": "FINE"})
+        with pytest.raises(jsonschema.ValidationError):
+            follows_schema(data | {"extra": 1})
 
 
 @pytest.mark.spice
