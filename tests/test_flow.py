@@ -16,6 +16,7 @@ from rnn2circuit.errors import (
 )
 from rnn2circuit.flow import (
     Limits,
+    adopt_netlist,
     compile_model,
     simulate,
     verify_compiled,
@@ -385,3 +386,17 @@ def test_the_energy_descends_on_the_circuits_waveform_without_transitions():
     energy = (f * s - np.logaddexp(f, -f)).sum(1) + (h * g - np.logaddexp(h, -h)).sum(1)
     energy -= np.sqrt(model.alpha_s) * np.einsum("ki,ij,kj->k", s, model.xi, g)
     assert np.max(np.diff(energy)) <= HIGH * np.ptp(energy)
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("size", [(3, 1), (2, 2)])
+def test_a_netlist_whose_ports_do_not_fit_the_model_fails_and_is_not_simulated(size):
+    n, m = size
+    compiled = compile_model(Linear(a=-np.eye(2), b=np.ones((2, 1))))
+    other = Linear(a=-np.eye(n), b=np.ones((n, m)))
+    adopted = adopt_netlist(compiled.netlist, compiled.record, other, duration=1.0)
+    result = verify_compiled(adopted)
+    assert result.verdict is Verdict.FAIL
+    assert "number of" in next(c.detail for c in result.report.checks if c.id == "identity")
+    assert result.simulation is None
+    assert "nothing was simulated" in result.report.notes[0]

@@ -175,6 +175,13 @@ def verify_compiled(
     _tell(progress, "reading the netlist back")
     evaluated = isinstance(program, OperatingPointSimulator)
     checks = list(read_back(compiled, limits, seed))
+    if not _ports_fit(compiled):
+        report = Report(
+            provenance=_provenance(compiled, program, None, limits, seed),
+            checks=tuple(checks),
+            notes=("the ports of the netlist do not fit the model, so nothing was simulated",),
+        )
+        return Verification(report=report, compiled=compiled, simulation=None)
     if isinstance(program, OperatingPointSimulator):
         _tell(progress, f"evaluating the equations with {program.name}")
         checks.append(evaluate(compiled, program, limits, seed, timeout))
@@ -221,6 +228,16 @@ def _check_request(compiled: Compiled, limits: Limits, task: Task | None) -> Non
         )
     if task is not None:
         task.check_fits(compiled.model)
+
+
+def _ports_fit(compiled: Compiled) -> bool:
+    """Whether states, inputs and clock can be told apart at all; `identity` says what differs."""
+    ports, network = compiled.state_map, compiled.circuit_model
+    return (
+        len(ports.states) == network.n_states
+        and len(ports.inputs) == network.n_inputs
+        and (ports.clock is not None) == isinstance(network, AbstractCell)
+    )
 
 
 def _settling(checks: list[Check]) -> float | None:
