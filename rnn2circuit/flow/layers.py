@@ -79,7 +79,7 @@ def read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...
         limit=limits.extraction,
         realized=compiled.realized,
     )
-    if len(checks) > 1:  # the map belongs to this model, and the text was understood
+    if len(checks) > 2:  # the map belongs to this model, and the text was understood
         checks += check_behaviour(compiled, limit=limits.extraction)
     return (rules, *checks)
 
