@@ -34,6 +34,8 @@ def _mutate(line: str, kind: str, rng: np.random.Generator, nets: list[str]) -> 
     tokens = line.split()
     if kind == "delete":
         return ""
+    if kind in ("sign", "swap") and _is_even(line):
+        return None
     if kind in ("sign", "percent"):
         return _change_value(line, -1.0 if kind == "sign" else 1.01)
     if line.startswith("."):
@@ -44,6 +46,10 @@ def _mutate(line: str, kind: str, rng: np.random.Generator, nets: list[str]) -> 
             return None
         tokens[1], tokens[2] = tokens[2], tokens[1]
         return " ".join(tokens)
+    return _rewired(line, tokens, rng, nets)
+
+
+def _rewired(line: str, tokens: list[str], rng: np.random.Generator, nets: list[str]) -> str | None:
     position = int(rng.integers(1, 3))
     other = nets[int(rng.integers(len(nets)))]
     if other in tokens[1:3]:
@@ -66,3 +72,8 @@ def _change_value(line: str, factor: float) -> str | None:
         return None
     last = numbers[-1]
     return line[: last.start()] + repr(factor * float(last[0])) + line[last.end() :]
+
+
+def _is_even(line: str) -> bool:
+    """Whether only an even power of what the line makes is used: the n of n to the fourth."""
+    return line.startswith(("e_gn_", "b_nn_"))

@@ -1,5 +1,7 @@
 """Random stable models of every family, seeded: what the property tests draw from."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from rnn2circuit.models import (
@@ -10,6 +12,7 @@ from rnn2circuit.models import (
     EnergyMap,
     Gru,
     GruOde,
+    HodgkinHuxley,
     Hopfield,
     Lem,
     LemCell,
@@ -35,6 +38,7 @@ FAMILIES = (
     "lem",
     "lem_two_scale",
     "energy",
+    "gated",
 )
 CELLS = ("elman", "gru", "lstm", "lrcu", "lem_cell", "energy_map", "stack")
 # Families whose number of states or inputs is not free: sizes are brought to the nearest.
@@ -72,6 +76,7 @@ def random_model(
         "lem": _lem,
         "lem_two_scale": _lem_two_scale,
         "energy": _energy,
+        "gated": _gated,
     }[family]
     return make(rng, n, m, activation, common, extras)
 
@@ -158,6 +163,8 @@ def fitting_size(family: str, n: int, m: int) -> tuple[int, int]:
         return n + n % 2, m
     if family == "energy":
         return max(3, n), 0
+    if family == "gated":
+        return 4 * -(-n // 4), m
     if family == "energy_map":
         return n, 0
     return n, m
@@ -315,3 +322,30 @@ def _energy(rng, n, m, activation, common, extras) -> Energy:
         sigma_h=names[int(rng.integers(3))],
         **common,
     )
+
+
+def _gated(rng, n, m, activation, common, extras) -> HodgkinHuxley:
+    """Neurons near the published one, near rest, with currents that make some of them fire."""
+    count = n // 4
+
+    def near(*values):
+        return (values * rng.uniform(0.9, 1.1, (count, len(values)))).T
+
+    c_m, g_na, g_k, g_leak = near(1.0, 120.0, 36.0, 0.3)
+    e_na, e_k, e_leak = near(50.0, -77.0, -54.387)
+    gap = rng.uniform(0, 0.3, (count, count)) * (rng.random((count, count)) < 0.5)
+    model = HodgkinHuxley(
+        c_m=c_m,
+        g_na=g_na,
+        g_k=g_k,
+        g_leak=g_leak,
+        e_na=e_na,
+        e_k=e_k,
+        e_leak=e_leak,
+        w_in=rng.uniform(3, 10, (count, m)) if m else None,
+        bias=rng.uniform(0, 10, count) if rng.random() < 0.7 else None,
+        g_gap=gap + gap.T if rng.random() < 0.6 else None,
+    )
+    if not extras:
+        common = {}
+    return replace(model, **common | {"x0": model.settled(rng.uniform(-75, -55, count))})

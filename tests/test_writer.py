@@ -1,13 +1,14 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from random_models import FAMILIES, random_model
 
 from rnn2circuit.flow import compile_model
-from rnn2circuit.models import Ctrnn, Linear
+from rnn2circuit.models import Ctrnn, HodgkinHuxley, Linear
 from rnn2circuit.stimulus import PwlStimulus
 from rnn2circuit.units import si, spice_number
 
@@ -38,6 +39,11 @@ def tiny_linear() -> Linear:
     )
 
 
+def squid_axon():
+    model = HodgkinHuxley(w_in=np.array([[10.0]]))
+    return replace(model, x0=np.array([-65.0, 0.3177, 0.0529, 0.5961]))
+
+
 @pytest.mark.parametrize(
     ("name", "model", "options"),
     [
@@ -45,6 +51,7 @@ def tiny_linear() -> Linear:
         ("ctrnn_2_rl_gyrator", tiny_ctrnn, {"form": "rl", "coupling": "gyrator"}),
         ("linear_2_rc_gyrator", tiny_linear, {"coupling": "gyrator"}),
         ("linear_2_rl_vccs", tiny_linear, {"form": "rl"}),
+        ("gated_4_rc_vccs", squid_axon, {}),
     ],
 )
 def test_the_committed_netlists_are_what_is_written_today(golden, name, model, options):
@@ -95,8 +102,9 @@ def test_behavioural_sources_have_at_most_two_operands_and_no_model_number():
             if line.startswith("b_"):
                 expression = line.split(" ", 3)[3]
                 assert len(set(re.findall(r"v\((\w+)\)", expression))) <= 2
-                literals = set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", expression))
-                assert literals <= {"0.5", "1"}, line
+                literals = set(re.findall(r"(?<![\w.-])\d[\w.]*(?:-\d+)?", expression))
+                # Characteristics alone: halves, the clamps of linoid and exp.
+                assert literals <= {"0.5", "1", "1e-8", "300"}, line
 
 
 def test_the_testbench_always_asks_for_klu_and_fixes_the_largest_step():

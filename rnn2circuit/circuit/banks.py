@@ -28,6 +28,8 @@ from rnn2circuit.circuit.multiport import (
 )
 from rnn2circuit.errors import CircuitError
 
+CHARACTERISTICS = ("tanh", "logistic", "relu", "softplus", "sqrt", "exp", "linoid")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resistors:
@@ -202,21 +204,24 @@ class Gyrators:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SigmoidStages:
-    """``v(out) = σ(v(control))`` with both in volts, for σ named by `activation`."""
+    """``v(out) = σ(v(control))`` with both in volts, for σ named by `activation`.
+
+    ``linoid(z) = z / (1 - exp(-z))``, which is 1 at z = 0.
+    """
 
     stem: str
     index: Indices
     meaning: str
     out: Indices
     control: Indices
-    activation: str  # tanh, logistic, relu, softplus or sqrt
+    activation: str  # one of CHARACTERISTICS
 
     def __post_init__(self) -> None:
         check_columns(self, nets=("out", "control"), values=())
-        if self.activation not in ("tanh", "logistic", "relu", "softplus", "sqrt"):
+        if self.activation not in CHARACTERISTICS:
             raise CircuitError(
                 f"stage {self.stem!r}: no amplifier has the characteristic {self.activation!r}; "
-                "known are tanh, logistic, relu, softplus and sqrt"
+                f"known are {', '.join(CHARACTERISTICS)}"
             )
 
 

@@ -8,6 +8,7 @@ from rnn2circuit.models.ctrnn import Ctrnn
 from rnn2circuit.models.elman import Elman
 from rnn2circuit.models.energy import Energy
 from rnn2circuit.models.energy_map import EnergyMap
+from rnn2circuit.models.gated import HodgkinHuxley
 from rnn2circuit.models.gru import Gru
 from rnn2circuit.models.gru_ode import GruOde
 from rnn2circuit.models.hopfield import Hopfield
@@ -20,12 +21,37 @@ from rnn2circuit.models.stack import Stack
 from rnn2circuit.models.stc import Stc
 
 # Closed: a new family must break the type check of every consumer.
-Model: TypeAlias = Linear | Ctrnn | Hopfield | Ltc | Stc | Lrc | GruOde | Lem | LemTwoScale | Energy
+Model: TypeAlias = (
+    Linear
+    | Ctrnn
+    | Hopfield
+    | Ltc
+    | Stc
+    | Lrc
+    | GruOde
+    | Lem
+    | LemTwoScale
+    | Energy
+    | HodgkinHuxley
+)
 Cell: TypeAlias = Elman | Gru | Lstm | Lrcu | LemCell | EnergyMap | Stack
 Network: TypeAlias = Model | Cell
 
 MODELS: Mapping[str, type[Model]] = {
-    f.family: f for f in (Linear, Ctrnn, Hopfield, Ltc, Stc, Lrc, GruOde, Lem, LemTwoScale, Energy)
+    f.family: f
+    for f in (
+        Linear,
+        Ctrnn,
+        Hopfield,
+        Ltc,
+        Stc,
+        Lrc,
+        GruOde,
+        Lem,
+        LemTwoScale,
+        Energy,
+        HodgkinHuxley,
+    )
 }
 CELLS: Mapping[str, type[Cell]] = {
     f.family: f for f in (Elman, Gru, Lstm, Lrcu, LemCell, EnergyMap, Stack)
@@ -46,6 +72,7 @@ __all__ = [
     "EnergyMap",
     "Gru",
     "GruOde",
+    "HodgkinHuxley",
     "Hopfield",
     "Lem",
     "LemCell",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, exprel
 
 from rnn2circuit.errors import ModelError
 
@@ -76,3 +76,28 @@ def activation_named(name: str) -> Activation:
     except KeyError:
         known = ", ".join(ACTIVATIONS)
         raise ModelError(f"activation must be one of {known}, got {name!r}") from None
+
+
+# Below this |x| the closed form of the slope loses digits to cancellation; the series is exact
+# to double precision there.
+_SERIES = 0.3
+_SLOPE_SERIES = (1 / 2, 1 / 6, 0.0, -1 / 180, 0.0, 1 / 5040, 0.0, -1 / 151200, 0.0, 1 / 4790016)
+
+
+def linoid(x: Array) -> Array:
+    """``x / (1 - exp(-x))``, which is 1 at its removable singularity x = 0."""
+    return np.asarray(1.0 / exprel(-np.asarray(x)), dtype=np.float64)
+
+
+def linoid_slope(x: Array) -> Array:
+    """Derivative of `linoid`, 1/2 at x = 0.
+
+    ``L (1 - L + x) / x``, and the Bernoulli series near 0 where numerator and denominator vanish.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    value = linoid(x)
+    near = np.abs(x) < _SERIES
+    away = np.where(near, 1.0, x)
+    small = np.where(near, x, 0.0)
+    series = np.polynomial.polynomial.polyval(small, _SLOPE_SERIES)
+    return np.where(near, series, value * (1.0 - value + away) / away)

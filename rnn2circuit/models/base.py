@@ -78,6 +78,14 @@ class AbstractNetwork(abc.ABC):
         return None
 
     @property
+    def operating_box(self) -> tuple[Vector, Vector] | None:
+        """Lowest and highest states at which equations are worth comparing; None: anywhere.
+
+        A family says so whose rates run over all bounds outside it.
+        """
+        return None
+
+    @property
     @abc.abstractmethod
     def is_smooth(self) -> bool:
         """Whether the Jacobian exists everywhere (not at the kink of a relu)."""

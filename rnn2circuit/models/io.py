@@ -13,7 +13,7 @@ import threading
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -322,8 +322,12 @@ def _fields_of(family: type[AbstractNetwork]) -> tuple[list[str], list[str], lis
         if field.name == "layers":
             continue
         (textual if str in kinds else numeric).append(field.name)
-    required = [f.name for f in fields(family) if f.default is MISSING]
+    required = [f.name for f in fields(family) if _is_required(f)]
     return numeric, textual, required
+
+
+def _is_required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _scalar_fields(family: type[AbstractNetwork]) -> list[str]:

@@ -10,7 +10,7 @@ from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, positions
 from rnn2circuit.models import Ltc
 from rnn2circuit.synthesis.blocks import bias, inject, products
 from rnn2circuit.synthesis.gates import open_gates
-from rnn2circuit.synthesis.relaxation import Relaxation, relaxation
+from rnn2circuit.synthesis.relaxation import Relaxation, gap_resistors, relaxation
 from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
 from rnn2circuit.synthesis.topology import Topology
 
@@ -67,7 +67,7 @@ def realize_ltc(
         current=per_unit * model.g_leak * model.e_leak,
     )
     if resistive_gap:
-        _gap_resistors(b, states, gap * float(per_unit[0]) / scaling.volts_per_unit)
+        gap_resistors(b, states, gap * float(per_unit[0]) / scaling.volts_per_unit)
     else:
         inject(
             b,
@@ -180,21 +180,6 @@ def _synaptic_elements(
                 out=states.drive[syn.post[driven]],
                 control=gate[driven],
                 gm=per_unit[syn.post[driven]] * syn.g[driven] * syn.e_rev[driven],
-            )
-        )
-
-
-def _gap_resistors(b: CircuitBuilder, states: Relaxation, g: Matrix) -> None:
-    rows, columns = np.nonzero(np.triu(g, 1))
-    if rows.size:
-        b.add(
-            Resistors(
-                stem="gap",
-                index=positions(rows, columns),
-                meaning="gap junctions g_gap as resistors",
-                p=states.shown[rows],
-                n=states.shown[columns],
-                resistance=1.0 / g[rows, columns],
             )
         )
 

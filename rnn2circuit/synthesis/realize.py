@@ -16,6 +16,7 @@ from rnn2circuit.models import (
     Ctrnn,
     Energy,
     GruOde,
+    HodgkinHuxley,
     Hopfield,
     Lem,
     LemTwoScale,
@@ -32,6 +33,7 @@ from rnn2circuit.synthesis.clocked import clock_map, sample_and_hold
 from rnn2circuit.synthesis.ctrnn import realize_ctrnn
 from rnn2circuit.synthesis.energy import realize_energy
 from rnn2circuit.synthesis.gated import realize_gru_ode, realize_lem
+from rnn2circuit.synthesis.hodgkin_huxley import realize_hodgkin_huxley
 from rnn2circuit.synthesis.hopfield import realize_hopfield
 from rnn2circuit.synthesis.linear import realize_linear
 from rnn2circuit.synthesis.ltc import realize_ltc
@@ -224,6 +226,10 @@ def _realize_family(
             )
         case Energy():
             return realize_energy(
+                b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
+            )
+        case HodgkinHuxley():
+            return realize_hodgkin_huxley(
                 b, model, form=form, coupling=coupling, scaling=scaling, inputs=inputs
             )
 

@@ -238,3 +238,19 @@ def _series_gyrators(b: CircuitBuilder, *, start: Indices, skew: Matrix) -> Indi
         )
     )
     return end
+
+
+def gap_resistors(b: CircuitBuilder, states: Relaxation, g: Matrix) -> None:
+    """Gap junctions of conductance g (S), symmetric (n, n), between the states' own nets."""
+    rows, columns = np.nonzero(np.triu(g, 1))
+    if rows.size:
+        b.add(
+            Resistors(
+                stem="gap",
+                index=positions(rows, columns),
+                meaning="gap junctions g_gap as resistors",
+                p=states.shown[rows],
+                n=states.shown[columns],
+                resistance=1.0 / g[rows, columns],
+            )
+        )

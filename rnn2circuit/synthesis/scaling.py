@@ -22,6 +22,7 @@ from rnn2circuit.models import (
     Ctrnn,
     Energy,
     GruOde,
+    HodgkinHuxley,
     Hopfield,
     Lem,
     LemTwoScale,
@@ -160,8 +161,8 @@ def time_weights(model: Model) -> Vector:
 
     Chosen so that what should be equal is equal: all leak resistors of a CTRNN or Hopfield
     network, all capacitors of a linear n-port (whose conductance matrix is then a multiple of
-    A, symmetric where A is), and capacitors in proportion to c_m in an LTC (whose gap
-    junctions are then resistors).
+    A, symmetric where A is), and capacitors in proportion to c_m in an LTC and in
+    membranes of Hodgkin and Huxley (whose gap junctions are then resistors).
     """
     match model:
         case Ctrnn():
@@ -176,6 +177,9 @@ def time_weights(model: Model) -> Vector:
             return 1.0 / model.rates
         case Energy():
             return model.times
+        case HodgkinHuxley():
+            membranes = model.c_m / np.exp(np.mean(np.log(model.c_m)))
+            return np.concatenate([membranes, np.ones(3 * model.n_membranes)])
         case Stc() | Lrc() | Lem():
             return np.ones(model.n_states)  # their gates are at most 1 per model time unit
 
@@ -205,6 +209,8 @@ def expected_swing(model: Model) -> float:
             gain = 1.0 if model.gain is None else model.gain
             if model.activation in ("tanh", "logistic"):
                 parts.append(float(np.max(np.abs(gain / model.rate))))
+        case HodgkinHuxley():
+            parts += [float(np.max(np.abs(e))) for e in (model.e_na, model.e_k, model.e_leak)]
         case Stc() | Lrc():
             parts.append(float(np.max(np.abs(model.e_leak))))
         case Linear() | Hopfield() | GruOde() | Lem() | LemTwoScale() | Energy():

@@ -37,6 +37,10 @@ LINEAR: dict[Form, tuple[Coupling, ...]] = {
     "rl": ("vccs", "gyrator", "ccvs"),
 }
 SYNAPTIC_FAMILIES = ("ltc", "stc")  # their inputs and couplings are gated conductances
+MEMBRANE_FAMILIES = (
+    *SYNAPTIC_FAMILIES,
+    "gated",
+)  # of their couplings, gap junctions alone are mutual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,7 @@ def require_offered(family: str, form: Form, topology: Topology, *, clocked: boo
     """
     kind = topology.kind
     offered = LINEAR[form] if family == "linear" else ON_SUMS
-    if family in SYNAPTIC_FAMILIES:
+    if family in MEMBRANE_FAMILIES:
         offered = ON_SYNAPSES
     if kind not in offered:
         reason, nearest = _reason(kind, family, form)
@@ -106,6 +110,8 @@ def require_offered(family: str, form: Form, topology: Topology, *, clocked: boo
         return
     if family in SYNAPTIC_FAMILIES:
         why = "its inputs are gates of synapses, which draw no current"
+    elif family == "gated":
+        why = "its channels draw on the membranes' voltages, which input elements would load"
     elif clocked:
         why = "the layers of a clocked cell read one another, and none may load another"
     elif family == "linear" and form == "rl":
@@ -124,6 +130,8 @@ def _reason(kind: Coupling, family: str, form: Form) -> tuple[str, str]:
         if family != "linear":
             return "its sums are currents on nodes, not voltages around loops", "'vccs'"
         return "it puts voltages in series with the loops of form 'rl'", "its dual 'vccs'"
+    if family == "gated":
+        return "neurons are joined by gap junctions alone, which are reciprocal", "'gyrator'"
     if family in SYNAPTIC_FAMILIES:
         return (
             "synapses are one-way gates without a square coupling matrix, and only gap junctions "

@@ -177,7 +177,10 @@ def _compare(
 def sample_points(
     model: AbstractNetwork, *, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """States (K, n) and inputs (K, m): the origin, the initial state, and random points."""
+    """States (K, n) and inputs (K, m): the origin, the initial state, and random points.
+
+    The random states of a family with an operating box are drawn from it, near and far alike.
+    """
     count = 2 + NEAR + FAR
     rng = np.random.default_rng(seed)
     half = BOX * max(1.0, float(np.max(np.abs(model.initial_state))))
@@ -186,6 +189,9 @@ def sample_points(
     stretch = 10.0 ** rng.uniform(0.0, DECADES, (FAR, 1))
     x[-FAR:] *= stretch
     u[-FAR:] *= stretch
+    if model.operating_box is not None:
+        low, high = model.operating_box
+        x = rng.uniform(low, high, x.shape)
     x[0], u[0] = 0.0, 0.0
     x[1] = model.initial_state
     return x, u

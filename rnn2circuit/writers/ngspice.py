@@ -9,6 +9,10 @@ Rules of the text, each of which an independent reader checks again:
   expressions to 11 digits. The characteristics below hold no model number.
 - ``log``, ``limit``, ``^`` and ``**`` are avoided: simulators disagree about each
 - logistic as ``0.5+0.5*tanh(0.5*z)``: never overflows, and is faster than exp
+- linoid, z / (1 - exp(-z)), as ``h/tanh(h) + h`` with h = z/2. The first term is even in h and
+  1 + h*h/3 near 0, so that h may be replaced by 1e-8 where it is smaller: no 0/0, no overflow, and
+  exact to double precision
+- exp stops growing at e^300, beyond which no rate means anything and a double soon overflows
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,6 +56,8 @@ CHARACTERISTICS = {
     "relu": "uramp(v({0}))",
     "softplus": "0.5*(v({0})+abs(v({0})))+ln(1+exp(-abs(v({0}))))",
     "sqrt": "sqrt(abs(v({0})))",
+    "exp": "exp(min(v({0}),300))",
+    "linoid": ("max(abs(0.5*v({0})),1e-8)/tanh(max(abs(0.5*v({0})),1e-8))+0.5*v({0})"),
 }
 
 PWL_POINTS_PER_LINE = 8  # keeps lines short enough to read
