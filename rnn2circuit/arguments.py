@@ -6,7 +6,7 @@ from typing import get_args
 from rnn2circuit.flow import SEED, Limits
 from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
 from rnn2circuit.simulate.registry import SIMULATORS
-from rnn2circuit.synthesis.scaling import FORMS
+from rnn2circuit.synthesis.scaling import CAPACITANCES, FORMS
 from rnn2circuit.synthesis.topology import COUPLINGS, INPUT_COUPLINGS
 from rnn2circuit.verify.task import STRENGTH, Metric
 
@@ -117,6 +117,12 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
         "--rank-tolerance", type=float, metavar="E", help="of coupling lowrank: relative error"
     )
     verb.add_argument("--no-negative", action="store_true", help="refuse negative resistors")
+    verb.add_argument(
+        "--capacitance",
+        choices=CAPACITANCES,
+        default="fixed",
+        help="of an LRC: elastance times current into a fixed capacitor, or a variable capacitor",
+    )
     verb.add_argument("--level", choices=["ideal"], default="ideal")
     group = verb.add_argument_group("coordinates of a linear network's states")
     group.add_argument("--strategy", choices=STRATEGIES, default="direct")

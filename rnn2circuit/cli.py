@@ -284,6 +284,7 @@ def _compile(args: argparse.Namespace) -> Compiled:
         kappa=args.kappa,
         order=args.order,
         tolerance=args.tolerance,
+        capacitance=args.capacitance,
         seconds_per_unit=args.seconds_per_unit,
         volts_per_unit=args.volts_per_unit,
         amperes_per_unit=args.amperes_per_unit,

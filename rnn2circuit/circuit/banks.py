@@ -77,6 +77,34 @@ class Capacitors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VariableCapacitors:
+    """``i = C (1 + v(control) / 1 V) dv/dt`` from p to ground, with ``v = v_initial`` at t = 0.
+
+    The capacitance multiplies the rate: this is C(t) dv/dt and not d(C v)/dt. Instance k is a
+    fixed capacitor from p to `sense`, where its current is measured and multiplied.
+    """
+
+    stem: str
+    index: Indices
+    meaning: str
+    p: Indices
+    sense: Indices
+    control: Indices
+    capacitance: Vector  # F, where the control is zero
+    v_initial: Vector  # V
+
+    def __post_init__(self) -> None:
+        check_columns(self, nets=("p", "sense", "control"), values=("capacitance", "v_initial"))
+        require(
+            f"capacitance of {self.stem!r}",
+            self.capacitance,
+            self.capacitance > 0,
+            rule="positive",
+            error=CircuitError,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Inductors:
     """``v = L di/dt`` with i from p to n, and ``i = i_initial`` at t = 0."""
 
@@ -277,6 +305,7 @@ class Switches:
 Bank: TypeAlias = (  # closed: a new kind must break the type check of every consumer
     Resistors
     | Capacitors
+    | VariableCapacitors
     | Inductors
     | CurrentSources
     | Transconductances
@@ -299,6 +328,8 @@ def net_columns(bank: Bank) -> tuple[str, ...]:
     match bank:
         case Resistors() | Capacitors() | Inductors() | Ammeters():
             return ("p", "n")
+        case VariableCapacitors():
+            return ("p", "sense", "sense", "control")  # capacitor and meter meet at the sense net
         case CurrentSources() | Transresistances() | CurrentMirrors():
             return ("out",)
         case Transconductances() | VoltageAmplifiers() | SigmoidStages():

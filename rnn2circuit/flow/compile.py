@@ -27,7 +27,9 @@ from rnn2circuit.stimulus import Stimulus, default_stimulus
 from rnn2circuit.synthesis.negative import refuse_negative
 from rnn2circuit.synthesis.realize import Realization, Realizer, realize
 from rnn2circuit.synthesis.scaling import (
+    CAPACITANCES,
     FORMS,
+    Capacitance,
     Form,
     Scaling,
     choose_scaling,
@@ -155,6 +157,7 @@ def compile_model(
     step: float | None = None,
     accuracy: Accuracy = "default",
     realizer: Realizer | None = None,
+    capacitance: Capacitance = "fixed",
 ) -> Compiled:
     """Compile a model to a netlist with testbench and map.
 
@@ -185,6 +188,8 @@ def compile_model(
         Largest time step in model time units; chosen from the reference for `accuracy`.
     realizer : callable, optional
         Turns a family that is not part of the package into elements; see docs/own_family.md.
+    capacitance : {"fixed", "variable"}
+        How an LRC's liquid capacitance is realized; see `synthesis.realize.realize`.
 
     Raises
     ------
@@ -212,6 +217,9 @@ def compile_model(
         "impedance": impedance,
     }
     scaling = _scaling(target, given)
+    if capacitance not in CAPACITANCES:
+        known = ", ".join(CAPACITANCES)
+        raise UsageError(f"capacitance must be one of {known}, got {capacitance!r}")
     realization = realize(
         target,
         form=form,
@@ -221,6 +229,7 @@ def compile_model(
         rank=rank,
         rank_tolerance=rank_tolerance,
         realizer=realizer,
+        capacitance=capacitance,
     )
     if not allow_negative:
         refuse_negative(realization.circuit, target, coupling)
@@ -231,7 +240,8 @@ def compile_model(
         name=subckt,
         title=[
             f"rnn2circuit netlist: {model.family}, {target.n_states} states, "
-            f"{model.n_inputs} inputs, form {form}, coupling {coupling}, level {level}",
+            f"{model.n_inputs} inputs, form {form}, coupling {coupling}, level {level}"
+            + (", capacitance variable" if capacitance == "variable" else ""),
             f"weights sha256 {weights}",
             *(() if states is None else describe_states(states)),
             *_scaling_lines(realization),

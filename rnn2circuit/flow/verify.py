@@ -25,7 +25,7 @@ from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator, S
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.stimulus import Stimulus
 from rnn2circuit.synthesis.realize import Realizer
-from rnn2circuit.synthesis.scaling import Form
+from rnn2circuit.synthesis.scaling import Capacitance, Form
 from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.synthesis.topology import Coupling, InputCoupling
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
@@ -85,6 +85,7 @@ def verify_model(
     step: float | None = None,
     accuracy: Accuracy = "default",
     realizer: Realizer | None = None,
+    capacitance: Capacitance = "fixed",
     simulator: str | Simulator | None = None,
     timeout: float | None = None,
     limits: Limits | None = None,
@@ -121,6 +122,7 @@ def verify_model(
         step=step,
         accuracy=accuracy,
         realizer=realizer,
+        capacitance=capacitance,
     )
     return verify_compiled(
         compiled,

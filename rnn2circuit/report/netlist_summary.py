@@ -20,6 +20,7 @@ from rnn2circuit.circuit.banks import (
     Transconductances,
     Transformers,
     Transresistances,
+    VariableCapacitors,
     VoltageAmplifiers,
 )
 from rnn2circuit.circuit.circuit import Circuit
@@ -89,7 +90,7 @@ def _values(bank: Bank) -> tuple[str, Vector]:
     match bank:
         case Resistors():
             return "R", bank.resistance
-        case Capacitors():
+        case Capacitors() | VariableCapacitors():
             return "C", bank.capacitance
         case Inductors():
             return "L", bank.inductance

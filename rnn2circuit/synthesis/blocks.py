@@ -197,21 +197,28 @@ class Signal:
 
 
 def combine(
-    b: CircuitBuilder, prefix: str, *parts: tuple[Signal, float], scaling: Scaling
+    b: CircuitBuilder, prefix: str, *parts: tuple[Signal, float | Vector], scaling: Scaling
 ) -> Signal:
-    """``Σ coefficient * signal``, element by element, at 1 V per unit."""
+    """``Σ coefficient * signal``, element by element, at 1 V per unit.
+
+    A coefficient is one for all elements, or a vector with one for each.
+    """
     count = len(parts[0][0].nets)
     nodes = sum_nodes(b, prefix, count, scaling)
     for letter, (signal, coefficient) in zip("abcd", parts, strict=False):
         inject(
             b,
             f"{prefix}{letter}",
-            f"part {letter} of the sum: gm = {coefficient:g} / (impedance volts)",
+            f"part {letter} of the sum: gm = {_spelled(coefficient)} / (impedance volts)",
             out=nodes,
             control=signal.nets,
             gm=np.eye(count) * coefficient / (scaling.impedance * signal.volts_per_unit),
         )
     return Signal(nets=nodes)
+
+
+def _spelled(coefficient: float | Vector) -> str:
+    return f"{coefficient:g}" if isinstance(coefficient, float) else "coefficient"
 
 
 def some_nets(b: CircuitBuilder, prefix: str, used: Mask) -> tuple[Indices, Indices]:

@@ -36,10 +36,11 @@ from rnn2circuit.synthesis.gated import realize_gru_ode, realize_lem
 from rnn2circuit.synthesis.hodgkin_huxley import realize_hodgkin_huxley
 from rnn2circuit.synthesis.hopfield import realize_hopfield
 from rnn2circuit.synthesis.linear import realize_linear
+from rnn2circuit.synthesis.liquid import realize_liquid
 from rnn2circuit.synthesis.ltc import realize_ltc
 from rnn2circuit.synthesis.relaxation import Relaxation
 from rnn2circuit.synthesis.saturated import realize_saturated
-from rnn2circuit.synthesis.scaling import Form, Scaling
+from rnn2circuit.synthesis.scaling import Capacitance, Form, Scaling
 from rnn2circuit.synthesis.topology import Coupling, InputCoupling, Topology, require_offered
 
 
@@ -81,6 +82,7 @@ def realize(
     rank: int | None = None,
     rank_tolerance: float | None = None,
     realizer: Realizer | None = None,
+    capacitance: Capacitance = "fixed",
 ) -> Realization:
     """Build the ideal circuit of `model`: of a cell, a clocked one.
 
@@ -99,12 +101,16 @@ def realize(
         Of coupling ``lowrank``, see `Topology`.
     realizer : callable, optional
         Of a family that is not part of the package.
+    capacitance : {"fixed", "variable"}
+        Of an LRC. ``fixed``: the elastance multiplies the current into a fixed capacitor.
+        ``variable``: the current flows into a capacitor of value 1 / elastance. Both have the same
+        equations.
 
     Raises
     ------
     NotRealizableError
         If the family is not part of the package and no realizer is given, or if the family has
-        no such coupling in this form.
+        no such coupling in this form or no variable capacitance.
     UsageError
         If an option of the coupling does not exist or contradicts another.
     CircuitError
@@ -120,10 +126,15 @@ def realize(
     clock: tuple[int, ...] = ()
     swing = np.ones(model.n_states)
     if isinstance(model, AbstractCell):
+        if capacitance != "fixed":
+            raise NotRealizableError(
+                f"a {model.family} cell holds its states on fixed capacitors; a variable "
+                "capacitance belongs to the family 'lrc'"
+            )
         clock = (b.net("clk"),)
         shown = _clocked(b, model, clock[0], form, topology, scaling, inputs)
     elif isinstance(model, AbstractModel):
-        make = _realize_known if realizer is None else realizer
+        make = _realizer(realizer, capacitance)
         states = make(b, model, form=form, coupling=topology, scaling=scaling, inputs=inputs)
         shown = states.shown
         swing = swing if states.swing is None else states.swing
@@ -143,6 +154,14 @@ def realize(
         scaling=scaling,
         form=form,
     )
+
+
+def _realizer(own: Realizer | None, capacitance: Capacitance) -> Realizer:
+    if capacitance == "variable":
+        if own is not None:
+            raise NotRealizableError("capacitance 'variable' is no option of one's own realizer")
+        return realize_liquid
+    return _realize_known if own is None else own
 
 
 def _clocked(

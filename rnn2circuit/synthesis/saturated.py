@@ -200,6 +200,26 @@ def elastances(
     tag: str = "",
 ) -> Indices:
     """Nets with ε(w) at 1 V per unit."""
+    w = elastance_argument(
+        b, model, shown=shown, inputs=inputs, coupling=coupling, scaling=scaling, tag=tag
+    )
+    if model.k_elast is None:
+        every = np.ones(model.n_states, dtype=bool)
+        return stages(b, f"{tag}ew", "elastances", control=w, activation="logistic", used=every)
+    return _window(b, w, model.k_elast, scaling, tag)
+
+
+def elastance_argument(
+    b: CircuitBuilder,
+    model: AbstractLrc,
+    *,
+    shown: Indices,
+    inputs: Indices,
+    coupling: Coupling,
+    scaling: Scaling,
+    tag: str = "",
+) -> Indices:
+    """Nets with ``w = W_e x + W_e_in u + b_elast`` at 1 V per unit."""
     volts = scaling.volts_per_unit
     recurrent = Term(
         stem=f"{tag}we",
@@ -215,7 +235,7 @@ def elastances(
         volts_per_unit=volts,
         matrix=model.w_elast_in,
     )
-    w = affine_sum(
+    return affine_sum(
         b,
         f"{tag}w",
         recurrent=recurrent,
@@ -224,10 +244,6 @@ def elastances(
         coupling=coupling,
         scaling=scaling,
     )
-    if model.k_elast is None:
-        every = np.ones(model.n_states, dtype=bool)
-        return stages(b, f"{tag}ew", "elastances", control=w, activation="logistic", used=every)
-    return _window(b, w, model.k_elast, scaling, tag)
 
 
 def _window(b: CircuitBuilder, w: Indices, half: Vector, scaling: Scaling, tag: str) -> Indices:

@@ -38,6 +38,8 @@ from rnn2circuit.models.base import AbstractCell
 
 Form: TypeAlias = Literal["rc", "rl"]
 FORMS: tuple[Form, ...] = ("rc", "rl")
+Capacitance: TypeAlias = Literal["fixed", "variable"]
+CAPACITANCES: tuple[Capacitance, ...] = ("fixed", "variable")
 
 # Where automatic scaling aims: 100 kohm with 10 nF makes 1 ms; 1 kohm with 10 mH makes 10 us.
 # Both parts of each pair can be bought, and neither loads an amplifier nor drowns in leakage.

@@ -256,12 +256,16 @@ class ExtractedSystem:
         # Sources that feed one another without loops settle after as many substitutions as the
         # chain is long; each costs one back-substitution for all points together.
         values = [np.zeros((len(g.names), w.shape[0])) for g in self._groups]
+        start = z
         for _ in range(CHAIN):
-            before, values = values, [_values(g, z) for g in self._groups]
+            before, values = values, [_evaluated(g, z) for g in self._groups]
+            if not all(np.all(np.isfinite(value)) for value in values):
+                break  # a loop that substitution runs away in: a capacitor that varies
             z = self._refined(b + self._injected(values, len(b)))
             if all(_settled(x, y) for x, y in zip(before, values, strict=True)):
                 return z
-        return np.column_stack([self._newton(b[:, k], z[:, k]) for k in range(w.shape[0])])
+        columns = range(w.shape[0])
+        return np.column_stack([self._looped(b[:, k], start[:, k], z[:, k]) for k in columns])
 
     def _refined(self, b: Matrix) -> Matrix:
         z = self._lu.solve(b)
@@ -273,6 +277,32 @@ class ExtractedSystem:
             for end in (0, 1):
                 np.add.at(out, group.rows[:, end], group.signs[:, end, None] * value)
         return out[:-1]
+
+    def _looped(self, b: Vector, start: Vector, substituted: Vector) -> Vector:
+        """One point of a circuit in which sources feed one another in a loop.
+
+        Plain Newton first: it settles a chain layer by layer as substitution does, and a loop in
+        which a source multiplies a current, as a capacitor that varies does, in a few steps more.
+        """
+        z = start
+        for _ in range(CHAIN):
+            step = self._newton_step(b, z)
+            if step is None:
+                break
+            z = z - step
+            if np.all(np.abs(step) <= STATIONARY * (np.abs(z) + STATIONARY * np.abs(z).max())):
+                return z
+        return self._newton(b, substituted)
+
+    def _newton_step(self, b: Vector, z: Vector) -> Vector | None:
+        """A full step, or None where it is not finite."""
+        values = [_evaluated(g, z[:, None]) for g in self._groups]
+        if not all(np.all(np.isfinite(value)) for value in values):
+            return None
+        residual = self._a @ z - b - self._injected(values, len(b))[:, 0]
+        lu = _factor(self._jacobian(z), self.unknown_labels)
+        step: Vector = lu.solve(residual)
+        return step if np.all(np.isfinite(step)) else None
 
     def _newton(self, b: Vector, z: Vector) -> Vector:
         """Newton's method with halving of steps that make the residual grow."""
@@ -318,8 +348,17 @@ class ExtractedSystem:
 
     def _sensitivities(self, z: Vector) -> tuple[Matrix, Matrix]:
         """Derivatives of all unknowns by states and inputs, at one solution."""
-        lu = _factor(self._jacobian(z), self.unknown_labels) if self._groups else self._lu
-        return lu.solve(self._state_columns.toarray()), lu.solve(self._input_columns.toarray())
+        if not self._groups:
+            a, lu = self._a, self._lu
+        else:
+            a = self._jacobian(z)
+            lu = _factor(a, self.unknown_labels)
+
+        def refined(columns: Matrix) -> Matrix:
+            found: Matrix = lu.solve(columns)
+            return found + lu.solve(columns - a @ found)
+
+        return refined(self._state_columns.toarray()), refined(self._input_columns.toarray())
 
 
 def _operands(group: SourceGroup, z: Matrix) -> list[Matrix]:
@@ -329,10 +368,14 @@ def _operands(group: SourceGroup, z: Matrix) -> list[Matrix]:
     return [grounded[group.operands[:, k]] for k in range(group.operands.shape[1])]
 
 
-def _values(group: SourceGroup, z: Matrix) -> Matrix:
-    operands = _operands(group, z)
+def _evaluated(group: SourceGroup, z: Matrix) -> Matrix:
+    """Values of a group's sources, (sources, points); not always finite."""
     shape = (len(group.names), z.shape[1])
-    value = np.broadcast_to(evaluate(group.shape, operands)[0], shape)
+    return np.broadcast_to(evaluate(group.shape, _operands(group, z))[0], shape)
+
+
+def _values(group: SourceGroup, z: Matrix) -> Matrix:
+    value = _evaluated(group, z)
     if not np.all(np.isfinite(value)):
         k = int(np.argwhere(~np.isfinite(value))[0][0])
         raise UnverifiableError(f"{group.names[k]}: its expression is not finite at a test state")

@@ -38,6 +38,7 @@ from rnn2circuit.circuit.banks import (
     Transconductances,
     Transformers,
     Transresistances,
+    VariableCapacitors,
     VoltageAmplifiers,
 )
 from rnn2circuit.circuit.circuit import GROUND, Circuit
@@ -92,14 +93,22 @@ def initial_conditions(circuit: Circuit) -> list[str]:
     """
     lines: list[str] = []
     for bank in circuit.banks:
-        if not isinstance(bank, Capacitors):
+        if not isinstance(bank, Capacitors | VariableCapacitors):
             continue
-        for p, n, v in zip(bank.p.tolist(), bank.n.tolist(), bank.v_initial.tolist(), strict=True):
+        starts = zip(bank.p.tolist(), _bottoms(bank), bank.v_initial.tolist(), strict=True)
+        for p, n, v in starts:
             if n == GROUND:
                 lines.append(f".ic v({circuit.nets[p]})={v!r}")
             else:
                 lines.append(f".ic v({circuit.nets[p]})={v / 2!r} v({circuit.nets[n]})={-v / 2!r}")
     return ["* initial state, for a transient without uic", *lines] if lines else []
+
+
+def _bottoms(bank: Capacitors | VariableCapacitors) -> list[int]:
+    """Nets of the lower plates."""
+    if isinstance(bank, VariableCapacitors):
+        return [GROUND] * len(bank.index)
+    return bank.n.tolist()
 
 
 def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one case per bank kind
@@ -115,6 +124,20 @@ def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one cas
             return [
                 f"c_{k} {nets[p]} {nets[n]} {c!r} ic={v!r}"
                 for k, p, n, c, v in _rows(bank, bank.p, bank.n, bank.capacitance, bank.v_initial)
+            ]
+        case VariableCapacitors():
+            # Spelled out: of c='..' ngspice makes a 1 F branch that carries dv/dt in amperes, and
+            # q='..' is d(C v)/dt, another equation.
+            return [
+                line
+                for k, p, s, u, c, v in _rows(
+                    bank, bank.p, bank.sense, bank.control, bank.capacitance, bank.v_initial
+                )
+                for line in (
+                    f"c_{k} {nets[p]} {nets[s]} {c!r} ic={v!r}",
+                    f"v_{k} {nets[s]} 0 0",
+                    f"b_{k} {nets[p]} 0 i=v({nets[u]})*i(v_{k})",
+                )
             ]
         case Inductors():
             return [
