@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from rnn2circuit.errors import SimulationError, SimulationTimeout
 from rnn2circuit.flow.compile import Compiled
 from rnn2circuit.flow.original import check_behaviour, check_original
@@ -12,6 +14,7 @@ from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator, S
 from rnn2circuit.verify.checks import Check, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations
 from rnn2circuit.verify.evaluated import check_evaluated
+from rnn2circuit.verify.invariants import check_invariants
 from rnn2circuit.verify.operating import RESPONSE, RESTS, check_operating_point, check_response
 from rnn2circuit.verify.rules import check_rules
 from rnn2circuit.verify.steps import (
@@ -141,7 +144,9 @@ def compare_run(simulation: Simulation, limits: Limits) -> list[Check]:
         if compiled.state_map.outputs:
             y = held_states(t, simulation.y, compiled.record, reference.n_steps)
             checks.append(check_held_outputs(y, reference, limit=limits.held))
-        return [*checks, check_held_steps(held, reference, limit=limits.held)]
+        checks.append(check_held_steps(held, reference, limit=limits.held))
+        done = np.arange(1.0, reference.n_steps + 1.0)
+        return [*checks, *check_invariants(reference.model, done, held, reference.inputs)]
     windows: list[Check] = []
     if compiled.exponent > 0:
         windows = [check_windows(t, x, reference, exponent=compiled.exponent, limit=limits.windows)]
@@ -154,7 +159,7 @@ def compare_run(simulation: Simulation, limits: Limits) -> list[Check]:
         checks.append(check_outputs(t, y, reference, limit=limits.transient, until=until))
     checks += windows
     checks.append(check_steps(t, x, reference.model, reference, limit=limits.steps))
-    return checks
+    return [*checks, *check_invariants(reference.model, t, x, reference.input(t))]
 
 
 def _until(compiled: Compiled, checks: list[Check], limits: Limits) -> float:

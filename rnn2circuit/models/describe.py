@@ -9,7 +9,9 @@ from rnn2circuit.models.base import (
     strings_of,
     weights_sha256,
 )
+from rnn2circuit.models.lrc import Lrc
 from rnn2circuit.models.stack import Stack
+from rnn2circuit.models.stc import AbstractSaturated, Stc
 
 MOST_TIME_CONSTANTS = 12  # listed in full; beyond, their extremes say more
 
@@ -36,6 +38,8 @@ def describe_model(model: AbstractNetwork, *, title: str) -> str:
         lines.append(f"  trained dt  {model.dt:g} model time units")
     if isinstance(model, AbstractModel):
         lines.append(_time_constants(model))
+    if isinstance(model, Stc | Lrc):
+        lines += _lipschitz(model)
     lines.append(f"  weights     sha256 {weights_sha256(model)}")
     lines.append("  fields")
     arrays = arrays_of(model)
@@ -48,6 +52,20 @@ def describe_model(model: AbstractNetwork, *, title: str) -> str:
             f"    {name:<{width}} {shape:<12} {extent:<28} {used} of {array.size} not zero"
         )
     return "\n".join(lines) + "\n"
+
+
+def _lipschitz(model: Stc | Lrc) -> list[str]:
+    """Norms of the bounds on ``∂x'/∂y``, of an LRC beside those of its STC."""
+    model = model.without_input_map()
+    # Where tanh(k) e_leak pulls to, and where the state starts.
+    reach = np.maximum(np.abs(model.e_leak), np.abs(model.initial_state))
+    own = float(np.linalg.norm(model.rate_bounds(reach), 2))
+    head = f"  Lipschitz   {own:.4g} (bound of x' while |x| <= max(|e_leak|, |x0|))"
+    if not isinstance(model, Lrc):
+        return [head]
+    plain = float(np.linalg.norm(AbstractSaturated.rate_bounds(model, reach), 2))
+    said = "obey" if model.is_tamed else "do not obey"
+    return [head, f"              {plain:.4g} without elastance; its weights {said} eq. 29"]
 
 
 def _time_constants(model: AbstractModel) -> str:

@@ -65,6 +65,25 @@ class AbstractLrc(AbstractSaturated):
         up, down = w + self.k_elast, w - self.k_elast
         return logistic(up) - logistic(down), logistic_slope(up) - logistic_slope(down)
 
+    @property
+    def is_tamed(self) -> bool:
+        """Whether the elastance weights obey Farsang et al. (2024), eq. 29.
+
+        ``|o| <= min(0.0625 |g a|, 0.25 |k a|)``: then the bounds of the STC hold for this network.
+        """
+        return bool(np.all(self._elastance_weights() <= np.minimum(*self._steepness())))
+
+    def _elastance_weights(self) -> Matrix:
+        parts = [self.w_elast] if self.w_elast_in is None else [self.w_elast, self.w_elast_in]
+        return np.abs(np.hstack(parts))
+
+    def rate_bounds(self, reach: Vector) -> Matrix:
+        """As of the STC; 0.25 |o| (reach + |e_leak|) more where eq. 29 is not obeyed (eq. 28)."""
+        bound = AbstractSaturated.rate_bounds(self, reach)
+        if self.is_tamed:
+            return bound
+        return bound + 0.25 * self._elastance_weights() * (reach + np.abs(self.e_leak))[:, None]
+
     def elastic_rhs(self, x: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
         """``ε(w)∘(-logistic(f) x + tanh(k) e_leak)``."""
         return self._elastance(x, u)[0] * self.saturated_rhs(x, u)

@@ -92,6 +92,26 @@ class AbstractSaturated(AbstractNetwork):
         inputs = (by_f[:, None] * g_in + by_k[:, None] * k_in) * bent_in
         return states - np.diag(logistic(f)), inputs
 
+    def rate_bounds(self, reach: Vector) -> Matrix:
+        """Bounds of ``|∂x_i'/∂y_j|`` over states and mapped inputs y, shape (n, n + m).
+
+        Farsang et al. (2024), eq. 23: ``0.0625 |g a h_i| + 0.25 |k a e_i|``, and 1 more where j is
+        i itself, as long as ``|x_i| <= reach_i``.
+        """
+        steep = self._steepness()
+        bound = steep[0] * reach[:, None] + steep[1] * np.abs(self.e_leak)[:, None]
+        bound[:, : self.n_states] += np.eye(self.n_states)
+        return bound
+
+    def _steepness(self) -> tuple[Matrix, Matrix]:
+        """``0.0625 |g a|`` and ``0.25 |k a|`` of every synapse, each (n, n + m)."""
+        g_in, k_in, slope_in, _ = self.input_synapses()
+        slope = np.abs(np.hstack([self.slope, slope_in]))
+        return (
+            0.0625 * np.abs(np.hstack([self.g_syn, g_in])) * slope,
+            0.25 * np.abs(np.hstack([self.k_syn, k_in])) * slope,
+        )
+
     def folded_synapses(self) -> dict[str, object]:
         """Slopes and offsets of the input synapses with the input map folded in."""
         slope, offset = self.slope_in, self.offset_in

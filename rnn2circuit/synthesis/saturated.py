@@ -215,7 +215,7 @@ def elastance_argument(
     *,
     shown: Indices,
     inputs: Indices,
-    coupling: Coupling,
+    coupling: Topology,
     scaling: Scaling,
     tag: str = "",
 ) -> Indices:
