@@ -1,19 +1,266 @@
 """Make the pictures of the documentation from circuits compiled and simulated here and now.
 
-python docs/make_pictures.py
+python docs/make_pictures.py                  (all of them; two minutes)
+python docs/make_pictures.py neuron gru_xor   (these alone)
 """
 
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 import rnn2circuit as r2c
+from rnn2circuit.demo import examples_directory, list_examples, load_example
+from rnn2circuit.models import Lem, LemCell
 from rnn2circuit.report.plots import plot_neuron
 
 PICTURES = Path(__file__).parent / "pictures"
+EXAMPLES = examples_directory()
+sys.path.insert(0, str(EXAMPLES))
+import example_tasks as tasks  # noqa: E402 - a module of examples/, which is no package
+
+Array = NDArray[np.float64]
+CURVES = 1001  # points of a line
+STRETCHES = 240  # of the error panel; each shows the largest error within it
+FLOOR = 1e-8  # parts of range: below, the error panel shows rounding
+COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe and Ito's: told apart by colour-blind readers
+STYLES, MARKERS = ("-", "--", "-."), ("o", "s", "^")
 
 
-def main():
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What to draw beside a circuit's readout: times in model units, values (k, p)."""
+
+    readout: str  # what it is, with its unit
+    program_t: Array | None = None  # where the trained program answers
+    program: Array | None = None
+    wanted_t: Array | None = None
+    wanted: Array | None = None
+
+
+def samples(name: str) -> tuple[Array, Array]:
+    """Times and values of the one input in an example's stimulus file."""
+    table = np.loadtxt(EXAMPLES / f"{name}_stimulus.csv", delimiter=",", skiprows=1)
+    return table[:, 0], table[:, 1]
+
+
+def rnn_story(net) -> Story:
+    t, u = samples("rnn_delay")
+    program = tasks.euler_outputs(net, u[None])[0]
+    return Story(readout="filtered signal", program_t=t + net.dt, program=program[:, None])
+
+
+def ltc_story(net) -> Story:
+    t, u = samples("ltc_signal")
+    program = tasks.fused_outputs(net, u[None], 6)[0]
+    inside = t + 1.0 <= t[-1]
+    return Story(
+        readout="signal, one unit late",
+        program_t=(t + 1.0)[inside],
+        program=program[inside, None],
+        wanted_t=t[1:],
+        wanted=u[:-1, None],
+    )
+
+
+def lem_story(net) -> Story:
+    t, u = samples("lem_fitzhugh")
+    program = tasks.cell_outputs(cell_of(net), u[None])[0]
+    return Story(
+        readout="membrane voltage v, foreseen",
+        program_t=t[1:],  # the answer to sample k is for sample k + 1
+        program=program[:-1, None],
+        wanted_t=t,
+        wanted=u[:, None],
+    )
+
+
+def cell_of(net: Lem) -> LemCell:
+    """The program of a LEM file, of which the network is the limit of small steps."""
+    weights = [f"{kind}{pair}" for kind in "wvb" for pair in "12yz"]
+    fields = {name: getattr(net, name) for name in weights}
+    return LemCell(**fields, dt=net.dt, w_out=net.w_out, b_out=net.b_out)
+
+
+def gru_story(net) -> Story:
+    t, u = samples("gru_xor")
+    late = tasks.XOR_LATE
+    return Story(
+        readout="exclusive or: +1 or -1",
+        program_t=t + 1.0,
+        program=tasks.cell_outputs(net, u[None])[0][:, None],
+        wanted_t=t[late:] + 1.0,
+        wanted=-(u[late:] * u[:-late])[:, None],
+    )
+
+
+def lstm_story(net) -> Story:
+    t, u = samples("lstm_denoise")
+    clean = tasks.noisy_sines(np.random.default_rng(1), 64)[1][0]
+    return Story(
+        readout="signal without its noise",
+        program_t=t + 1.0,
+        program=tasks.cell_outputs(net, u[None])[0][:, None],
+        wanted_t=t + 1.0,
+        wanted=clean[:, None],
+    )
+
+
+def planar_story(name: str) -> Callable[[object], Story]:
+    def story(net) -> Story:
+        task = tasks.PLANAR[name]
+        t = tasks.PLANAR_STEP * np.arange(task.steps + 1)
+        return Story(readout="coordinates", wanted_t=t, wanted=task.path())
+
+    return story
+
+
+STORIES: dict[str, Callable[..., Story]] = {
+    "rnn_delay": rnn_story,
+    "ltc_signal": ltc_story,
+    "ctrnn_cycle": lambda net: Story(readout="coordinates on the cycle"),
+    "hopfield_memory": lambda net: Story(readout="sums over either pattern"),
+    "linear_filter": lambda net: Story(readout="position"),
+    "energy_recall": lambda net: Story(readout="overlap with each pattern"),
+    "energy_sequence": lambda net: Story(readout="overlap with each pattern"),
+    "lem_fitzhugh": lem_story,
+    "gru_xor": gru_story,
+    "lstm_denoise": lstm_story,
+    "lrc_spiral": planar_story("spiral"),
+    "lrc_duffing": planar_story("duffing"),
+    "lrc_predators": planar_story("predators"),
+    "lrc_sinusoid": planar_story("sinusoid"),
+}
+
+
+def draw_example(name: str, title: str) -> None:
+    """The readout of an example's circuit on what its program answers and what was wanted."""
+    result = r2c.verify_compiled(load_example(name))
+    simulation, compiled = result.simulation, result.compiled
+    if simulation is None or not result.passed:
+        raise SystemExit(f"the circuit of {name} does not verify: {result.report}")
+    net = compiled.model
+    story = STORIES[name](net)
+    clocked = isinstance(compiled.reference, r2c.Trajectory)
+    milliseconds = 1e3 * compiled.state_map.seconds_per_unit
+    figure = Figure(figsize=(8.4, 5.6), layout="constrained")
+    rows = 3 if net.n_inputs else 2
+    panels = figure.subplots(rows, 1, sharex=True, height_ratios=[0.8, 2.2, 1.3][-rows:])
+    upper, lower = panels[-2], panels[-1]
+    t, y = simulation.t, simulation.y
+    if net.n_inputs:
+        panels[0].plot(milliseconds * t, compiled.stimulus(t), color="#606060", lw=1.0)
+        panels[0].set_ylabel("input")
+    draw_readout(upper, story, milliseconds, t, y)
+    if not clocked:
+        grid = np.linspace(0.0, compiled.duration, CURVES)
+        equation = net.readout(compiled.reference(grid), compiled.stimulus(grid))
+        if story.program is None:
+            draw_marks(upper, milliseconds * grid[:: CURVES // 30], equation[:: CURVES // 30])
+    draw_errors(lower, result, story, milliseconds, clocked=clocked)
+    upper.set_ylabel(story.readout)
+    lower.set_ylabel("difference / range")
+    lower.set_xlabel("time in the circuit, ms")
+    figure.suptitle(title)
+    for axes in panels:
+        axes.grid(visible=True, lw=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.01)
+    legend(upper, story, y.shape[1], clocked=clocked)
+    lower.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), frameon=False, fontsize=8.5)
+    figure.align_ylabels()
+    path = PICTURES / f"{name}.png"
+    figure.savefig(path, dpi=95)
+    shrink(path)
+    print(path.name, path.stat().st_size)
+
+
+def draw_readout(axes, story: Story, ms: float, t: Array, y: Array) -> None:
+    """Wanted curves wide and grey, the circuit's thin and coloured, the program's marks on them."""
+    if story.wanted is not None and story.wanted_t is not None:
+        axes.plot(ms * story.wanted_t, story.wanted, color="#C8C8C8", lw=5.0, zorder=1)
+    for k in range(y.shape[1]):
+        axes.plot(ms * t, y[:, k], STYLES[k], color=COLOURS[k], lw=1.4, zorder=2)
+    if story.program is not None and story.program_t is not None:
+        every = max(1, story.program_t.size // 50)
+        draw_marks(axes, ms * story.program_t[::every], story.program[::every])
+
+
+def draw_marks(axes, t: Array, values: Array) -> None:
+    for k in range(values.shape[1]):
+        style = {"color": "black", "ms": 4.0, "mfc": "white", "mew": 0.9, "zorder": 3}
+        axes.plot(t, values[:, k], MARKERS[k], **style)
+
+
+def draw_errors(axes, result, story: Story, ms: float, *, clocked: bool) -> None:
+    """What the circuit adds, beside what reading and training leave; all in parts of range."""
+    compiled, simulation = result.compiled, result.simulation
+    net, reference = compiled.model, compiled.reference
+    span = np.ptp(simulation.y, axis=0).max()
+
+    def line(t, difference, style, label):
+        rows = np.abs(difference).max(axis=1) / span
+        edges = np.searchsorted(t, np.linspace(t[0], t[-1], STRETCHES, endpoint=False))
+        starts = np.unique(edges)
+        peaks = np.maximum(np.maximum.reduceat(rows, starts), FLOOR)
+        axes.semilogy(ms * t[starts], peaks, style, color="black", lw=1.1, label=label)
+
+    def equation(t):
+        return net.readout(reference(t), compiled.stimulus(t))
+
+    def program(t):
+        return np.column_stack(
+            [np.interp(t, story.program_t, column) for column in story.program.T]
+        )
+
+    if story.wanted is not None:
+        found = program(story.wanted_t) if story.program is not None else equation(story.wanted_t)
+        line(story.wanted_t, found - story.wanted, ":", "trained network\n- wanted")
+    if clocked:
+        steps = np.arange(1, reference.n_steps + 1)
+        held = np.array([simulation.y[np.searchsorted(simulation.t, k) - 1] for k in steps])
+        line(steps.astype(float), held - reference.outputs(), "-", "circuit - program")
+    else:
+        if story.program is not None:
+            at = story.program_t[story.program_t <= compiled.duration]
+            line(at, equation(at) - program(at), "--", "equation - program")
+        line(simulation.t, simulation.y - equation(simulation.t), "-", "circuit - equation")
+    axes.axhline(1e-3, color="black", lw=0.6)
+    axes.set_ylim(FLOOR / 2, 3.0)
+
+
+def legend(axes, story: Story, outputs: int, *, clocked: bool) -> None:
+    """Beside the curves, never on them."""
+    handles, labels = [], []
+    for k in range(outputs):
+        handles += axes.plot([], [], STYLES[k], color=COLOURS[k], lw=1.4)
+        labels.append("circuit" if outputs == 1 else f"circuit, y{k + 1}")
+    what = "its program" if story.program is not None else "its equation"
+    for k in range(outputs):
+        handles += axes.plot([], [], MARKERS[k], color="black", mfc="white", ms=4.0)
+        labels.append(what if outputs == 1 else f"{what}, y{k + 1}")
+    if story.wanted is not None:
+        handles += axes.plot([], [], color="#C8C8C8", lw=5.0)
+        labels.append("wanted")
+    axes.legend(
+        handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.02), frameon=False, fontsize=8.5
+    )
+
+
+def shrink(path: Path) -> None:
+    """64 colours are all that lines need."""
+    from PIL import Image  # noqa: PLC0415 - comes with matplotlib
+
+    with Image.open(path) as image:
+        reduced = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    reduced.save(path, "PNG", optimize=True)
+
+
+def draw_neuron() -> None:
     rng = np.random.default_rng(4)
     model = r2c.Ctrnn(
         rate=np.ones(4),
@@ -27,7 +274,7 @@ def main():
     if simulation is None or not result.passed:
         raise SystemExit(f"the circuit of the picture does not verify: {result.report}")
     seconds = compiled.state_map.seconds_per_unit
-    t = np.linspace(0.0, compiled.duration, 1001)
+    t = np.linspace(0.0, compiled.duration, CURVES)
     worst = next(c.value for c in result.report.checks if c.id == "transient.states")
     plot_neuron(
         PICTURES / "neuron.png",
@@ -37,6 +284,15 @@ def main():
         x_spice=simulation.x[:, 0],
         caption=f"neuron 1 of 4; worst state off by {worst:.0e} of its range",
     )
+
+
+def main():
+    titles = {entry["name"]: entry["title"] for entry in list_examples(EXAMPLES)}
+    for name in sys.argv[1:] or ["neuron", *titles]:
+        if name == "neuron":
+            draw_neuron()
+        else:
+            draw_example(name, titles[name])
 
 
 if __name__ == "__main__":
