@@ -5,8 +5,6 @@ python docs/make_pictures.py neuron gru_xor   (these alone)
 """
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +13,13 @@ from numpy.typing import NDArray
 
 import rnn2circuit as r2c
 from rnn2circuit.demo import examples_directory, list_examples, load_example
-from rnn2circuit.models import Lem, LemCell
+from rnn2circuit.models.base import AbstractCell
 from rnn2circuit.report.plots import plot_neuron
 
 PICTURES = Path(__file__).parent / "pictures"
 EXAMPLES = examples_directory()
 sys.path.insert(0, str(EXAMPLES))
-import example_tasks as tasks  # noqa: E402 - a module of examples/, which is no package
+from example_stories import STORIES, Story  # noqa: E402 - a module of examples/, no package
 
 Array = NDArray[np.float64]
 CURVES = 1001  # points of a line
@@ -29,112 +27,6 @@ STRETCHES = 240  # of the error panel; each shows the largest error within it
 FLOOR = 1e-8  # parts of range: below, the error panel shows rounding
 COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe and Ito's: told apart by colour-blind readers
 STYLES, MARKERS = ("-", "--", "-."), ("o", "s", "^")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Story:
-    """What to draw beside a circuit's readout: times in model units, values (k, p)."""
-
-    readout: str  # what it is, with its unit
-    program_t: Array | None = None  # where the trained program answers
-    program: Array | None = None
-    wanted_t: Array | None = None
-    wanted: Array | None = None
-
-
-def samples(name: str) -> tuple[Array, Array]:
-    """Times and values of the one input in an example's stimulus file."""
-    table = np.loadtxt(EXAMPLES / f"{name}_stimulus.csv", delimiter=",", skiprows=1)
-    return table[:, 0], table[:, 1]
-
-
-def rnn_story(net) -> Story:
-    t, u = samples("rnn_delay")
-    program = tasks.euler_outputs(net, u[None])[0]
-    return Story(readout="filtered signal", program_t=t + net.dt, program=program[:, None])
-
-
-def ltc_story(net) -> Story:
-    t, u = samples("ltc_signal")
-    program = tasks.fused_outputs(net, u[None], 6)[0]
-    inside = t + 1.0 <= t[-1]
-    return Story(
-        readout="signal, one unit late",
-        program_t=(t + 1.0)[inside],
-        program=program[inside, None],
-        wanted_t=t[1:],
-        wanted=u[:-1, None],
-    )
-
-
-def lem_story(net) -> Story:
-    t, u = samples("lem_fitzhugh")
-    program = tasks.cell_outputs(cell_of(net), u[None])[0]
-    return Story(
-        readout="membrane voltage v, foreseen",
-        program_t=t[1:],  # the answer to sample k is for sample k + 1
-        program=program[:-1, None],
-        wanted_t=t,
-        wanted=u[:, None],
-    )
-
-
-def cell_of(net: Lem) -> LemCell:
-    """The program of a LEM file, of which the network is the limit of small steps."""
-    weights = [f"{kind}{pair}" for kind in "wvb" for pair in "12yz"]
-    fields = {name: getattr(net, name) for name in weights}
-    return LemCell(**fields, dt=net.dt, w_out=net.w_out, b_out=net.b_out)
-
-
-def gru_story(net) -> Story:
-    t, u = samples("gru_xor")
-    late = tasks.XOR_LATE
-    return Story(
-        readout="exclusive or: +1 or -1",
-        program_t=t + 1.0,
-        program=tasks.cell_outputs(net, u[None])[0][:, None],
-        wanted_t=t[late:] + 1.0,
-        wanted=-(u[late:] * u[:-late])[:, None],
-    )
-
-
-def lstm_story(net) -> Story:
-    t, u = samples("lstm_denoise")
-    clean = tasks.noisy_sines(np.random.default_rng(1), 64)[1][0]
-    return Story(
-        readout="signal without its noise",
-        program_t=t + 1.0,
-        program=tasks.cell_outputs(net, u[None])[0][:, None],
-        wanted_t=t + 1.0,
-        wanted=clean[:, None],
-    )
-
-
-def planar_story(name: str) -> Callable[[object], Story]:
-    def story(net) -> Story:
-        task = tasks.PLANAR[name]
-        t = tasks.PLANAR_STEP * np.arange(task.steps + 1)
-        return Story(readout="coordinates", wanted_t=t, wanted=task.path())
-
-    return story
-
-
-STORIES: dict[str, Callable[..., Story]] = {
-    "rnn_delay": rnn_story,
-    "ltc_signal": ltc_story,
-    "ctrnn_cycle": lambda net: Story(readout="coordinates on the cycle"),
-    "hopfield_memory": lambda net: Story(readout="sums over either pattern"),
-    "linear_filter": lambda net: Story(readout="position"),
-    "energy_recall": lambda net: Story(readout="overlap with each pattern"),
-    "energy_sequence": lambda net: Story(readout="overlap with each pattern"),
-    "lem_fitzhugh": lem_story,
-    "gru_xor": gru_story,
-    "lstm_denoise": lstm_story,
-    "lrc_spiral": planar_story("spiral"),
-    "lrc_duffing": planar_story("duffing"),
-    "lrc_predators": planar_story("predators"),
-    "lrc_sinusoid": planar_story("sinusoid"),
-}
 
 
 def draw_example(name: str, title: str) -> None:
@@ -145,7 +37,7 @@ def draw_example(name: str, title: str) -> None:
         raise SystemExit(f"the circuit of {name} does not verify: {result.report}")
     net = compiled.model
     story = STORIES[name](net)
-    clocked = isinstance(compiled.reference, r2c.Trajectory)
+    clocked = isinstance(net, AbstractCell)
     milliseconds = 1e3 * compiled.state_map.seconds_per_unit
     figure = Figure(figsize=(8.4, 5.6), layout="constrained")
     rows = 3 if net.n_inputs else 2
@@ -220,7 +112,7 @@ def draw_errors(axes, result, story: Story, ms: float, *, clocked: bool) -> None
     if story.wanted is not None:
         found = program(story.wanted_t) if story.program is not None else equation(story.wanted_t)
         line(story.wanted_t, found - story.wanted, ":", "trained network\n- wanted")
-    if clocked:
+    if isinstance(net, AbstractCell):
         steps = np.arange(1, reference.n_steps + 1)
         held = np.array([simulation.y[np.searchsorted(simulation.t, k) - 1] for k in steps])
         line(steps.astype(float), held - reference.outputs(), "-", "circuit - program")
@@ -229,7 +121,17 @@ def draw_errors(axes, result, story: Story, ms: float, *, clocked: bool) -> None
             at = story.program_t[story.program_t <= compiled.duration]
             line(at, equation(at) - program(at), "--", "equation - program")
         line(simulation.t, simulation.y - equation(simulation.t), "-", "circuit - equation")
-    axes.axhline(1e-3, color="black", lw=0.6)
+    limit = r2c.Limits().held if clocked else r2c.Limits().transient
+    axes.axhline(limit, color="black", lw=0.7)
+    axes.annotate(
+        f"limit of the circuit's: {limit:g}",
+        (0.99, limit),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="right",
+        fontsize=7.5,
+    )
     axes.set_ylim(FLOOR / 2, 3.0)
 
 

@@ -1,6 +1,6 @@
 """What the networks of this directory are asked to do: their test signals and right answers.
 
-Needs NumPy alone, so that training scripts, tests and pictures draw the same ones.
+Needs no torch, so that training scripts, tests and pictures draw the same ones.
 """
 
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
 
 Array = NDArray[np.float64]
 
@@ -34,6 +35,20 @@ def trajectories(field: Callable[[Array], Array], starts: Array, *, steps: int, 
             y = runge_kutta(field, y, step / FINE)
         rows.append(y)
     return np.array(rows)
+
+
+def filtered(t: Array, u: Array) -> Array:
+    """What ``y'' = w^2 (u - y) - 2 z w y'`` answers to u (count, k) joined by lines, from rest."""
+    omega, zeta, count = 1.5, 0.6, len(u)
+
+    def spring(at, x):
+        y, v = x.reshape(2, count)
+        drive = np.array([np.interp(at, t, row) for row in u])
+        return np.concatenate([v, omega**2 * (drive - y) - 2 * zeta * omega * v])
+
+    start = np.zeros(2 * count)
+    run = solve_ivp(spring, (0, t[-1]), start, t_eval=t, max_step=0.1, rtol=1e-8, atol=1e-10)
+    return run.y[:count]
 
 
 def fitzhugh(y: Array) -> Array:
