@@ -24,8 +24,9 @@ from example_stories import STORIES, Story  # noqa: E402 - a module of examples/
 Array = NDArray[np.float64]
 CURVES = 1001  # points of a line
 STRETCHES = 240  # of the error panel; each shows the largest error within it
-FLOOR = 1e-8  # parts of range: below, the error panel shows rounding
+FLOOR = 1e-10  # parts of range: below, the error panel shows rounding
 COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe and Ito's: told apart by colour-blind readers
+WANTED = "#C8C8C8"
 STYLES, MARKERS = ("-", "--", "-."), ("o", "s", "^")
 
 
@@ -47,6 +48,10 @@ def draw_example(name: str, title: str) -> None:
     if net.n_inputs:
         panels[0].plot(milliseconds * t, compiled.stimulus(t), color="#606060", lw=1.0)
         panels[0].set_ylabel("input")
+    if story.wanted is not None and story.wanted_t is not None:  # held answers are wide steps
+        drawn = "steps-mid" if clocked else "default"
+        wide = {"color": WANTED, "lw": 5.0, "zorder": 1, "drawstyle": drawn}
+        upper.plot(milliseconds * story.wanted_t, story.wanted, **wide)
     draw_readout(upper, story, milliseconds, t, y)
     if not clocked:
         grid = np.linspace(0.0, compiled.duration, CURVES)
@@ -72,9 +77,7 @@ def draw_example(name: str, title: str) -> None:
 
 
 def draw_readout(axes, story: Story, ms: float, t: Array, y: Array) -> None:
-    """Wanted curves wide and grey, the circuit's thin and coloured, the program's marks on them."""
-    if story.wanted is not None and story.wanted_t is not None:
-        axes.plot(ms * story.wanted_t, story.wanted, color="#C8C8C8", lw=5.0, zorder=1)
+    """The circuit's curves, and the program's marks on them."""
     for k in range(y.shape[1]):
         axes.plot(ms * t, y[:, k], STYLES[k], color=COLOURS[k], lw=1.4, zorder=2)
     if story.program is not None and story.program_t is not None:
@@ -122,16 +125,7 @@ def draw_errors(axes, result, story: Story, ms: float, *, clocked: bool) -> None
             line(at, equation(at) - program(at), "--", "equation - program")
         line(simulation.t, simulation.y - equation(simulation.t), "-", "circuit - equation")
     limit = r2c.Limits().held if clocked else r2c.Limits().transient
-    axes.axhline(limit, color="black", lw=0.7)
-    axes.annotate(
-        f"limit of the circuit's: {limit:g}",
-        (0.99, limit),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 2),
-        textcoords="offset points",
-        ha="right",
-        fontsize=7.5,
-    )
+    axes.axhline(limit, color="#808080", lw=0.9, label=f"limit of the last, {limit:g}")
     axes.set_ylim(FLOOR / 2, 3.0)
 
 
@@ -146,7 +140,7 @@ def legend(axes, story: Story, outputs: int, *, clocked: bool) -> None:
         handles += axes.plot([], [], MARKERS[k], color="black", mfc="white", ms=4.0)
         labels.append(what if outputs == 1 else f"{what}, y{k + 1}")
     if story.wanted is not None:
-        handles += axes.plot([], [], color="#C8C8C8", lw=5.0)
+        handles += axes.plot([], [], color=WANTED, lw=5.0)
         labels.append("wanted")
     axes.legend(
         handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.02), frameon=False, fontsize=8.5
