@@ -24,7 +24,8 @@ DEFAULT, HIGH = 1e-4, 1e-6  # worst state, parts of range, at either accuracy
 ROUNDING = 0.1  # the README rounds its figures to two or three digits
 EXACT = {"rtol": 1e-8, "atol": 1e-10}  # far below every figure that is compared
 FIGURE = 0.02  # figures with four decimals
-SLOW = ("ltc_signal", "lem_fitzhugh", *(n for n in ENTRIES if n.startswith("lrc")))  # minutes
+# Large ones: half a minute each at high accuracy, and too many lines to read.
+SLOW = ("ltc_signal", "lem_fitzhugh", *(n for n in ENTRIES if n.startswith("lrc")))
 JUDGED = [n for n in ENTRIES if n.split("_")[0] in ("rnn", "ltc", "lem", "lrc", "gru", "lstm")]
 CLOSED = 1e-4  # parts of unit radius: moments of return are read off samples 6e-3 apart
 Array = NDArray[np.float64]
@@ -98,10 +99,7 @@ def test_the_shipped_networks_verify_far_inside_their_limits(name):
 
 
 @pytest.mark.spice
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[pytest.mark.campaign] if n in SLOW else []) for n in ENTRIES],
-)
+@pytest.mark.parametrize("name", [n for n in ENTRIES if n not in SLOW])
 def test_high_accuracy_brings_a_millionth(name):
     result = verify_compiled(load_example(name, accuracy="high"))
     assert result.passed, result.report
