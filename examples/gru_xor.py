@@ -5,7 +5,7 @@ two differ. No linear filter can tell; the network has to remember two signs and
 The weights, with the linear readout, are saved as torch saves them, in gru_xor.pt; their circuit
 is clocked and takes one step of the program in each period.
 
-    python examples/gru_xor.py        (needs torch; one minute)
+    python examples/gru_xor.py        (needs torch; a quarter of a minute)
 """
 
 from pathlib import Path

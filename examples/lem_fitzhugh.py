@@ -9,7 +9,7 @@ is put in sample by sample, and each answer is to be the next sample. There are 
 dt = 0.4, and its differential equation then runs in the system's own time. The weights have the
 names and the order of the published torch code, in lem_fitzhugh.pt.
 
-    python examples/lem_fitzhugh.py        (needs torch; three minutes)
+    python examples/lem_fitzhugh.py        (needs torch; two minutes)
 """
 
 from pathlib import Path

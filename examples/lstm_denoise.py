@@ -5,7 +5,7 @@ noise and answers, in the same step, what it was without. The weights, with the 
 are saved as torch saves them, in lstm_denoise.pt; their circuit is clocked and takes one step of
 the program in each period.
 
-    python examples/lstm_denoise.py        (needs torch; two minutes)
+    python examples/lstm_denoise.py        (needs torch; half a minute)
 """
 
 from pathlib import Path
