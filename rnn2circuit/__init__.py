@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Compiled,
         Limits,
         Simulation,
+        Values,
         Verification,
         adopt_netlist,
         compile_model,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     )
     from rnn2circuit.models.io import load, save
     from rnn2circuit.stimulus import PwlStimulus, SineStimulus, hold_samples, load_stimulus
+    from rnn2circuit.synthesis.passivity import passivate
     from rnn2circuit.verify.budget import ErrorBudget
     from rnn2circuit.verify.checks import Check, Report, Verdict
     from rnn2circuit.verify.task import Task, load_targets
@@ -85,6 +87,7 @@ _HOMES = {
     "Stack": "models",
     "Stc": "models",
     "Task": "verify.task",
+    "Values": "flow",
     "Verdict": "verify.checks",
     "Verification": "flow",
     "adopt_netlist": "flow",
@@ -96,6 +99,7 @@ _HOMES = {
     "load": "models.io",
     "load_stimulus": "stimulus",
     "load_targets": "verify.task",
+    "passivate": "synthesis.passivity",
     "save": "models.io",
     "simulate": "flow",
     "to_control": "linearize",
@@ -131,6 +135,7 @@ __all__ = [
     "Stack",
     "Stc",
     "Task",
+    "Values",
     "Verdict",
     "Verification",
     "adopt_netlist",
@@ -142,6 +147,7 @@ __all__ = [
     "load",
     "load_stimulus",
     "load_targets",
+    "passivate",
     "save",
     "simulate",
     "to_control",

@@ -3,9 +3,12 @@
 import argparse
 from typing import get_args
 
+from rnn2circuit.devices.eseries import SERIES
 from rnn2circuit.flow import SEED, Limits
 from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
 from rnn2circuit.simulate.registry import SIMULATORS
+from rnn2circuit.synthesis.proportions import CapacitorChoice, SwingChoice
+from rnn2circuit.synthesis.rounding import METHODS
 from rnn2circuit.synthesis.scaling import CAPACITANCES, FORMS
 from rnn2circuit.synthesis.topology import COUPLINGS, INPUT_COUPLINGS
 from rnn2circuit.verify.task import STRENGTH, Metric
@@ -138,6 +141,22 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--volts-per-unit", type=float, metavar="V")
     group.add_argument("--amperes-per-unit", type=float, metavar="A", help="form rl only")
     group.add_argument("--impedance", type=float, metavar="OHM", help="level of resistances")
+    add_values(verb)
+
+
+def add_values(verb: argparse.ArgumentParser) -> None:
+    """Add the options on: component values of a linear network."""
+    group = verb.add_argument_group("component values of a linear network (see docs/values.md)")
+    group.add_argument("--round", choices=SERIES, help="round to this E series")
+    group.add_argument("--round-capacitors", choices=SERIES, help="theirs (default E12)")
+    group.add_argument("--rounding", choices=METHODS, default="joint")
+    group.add_argument("--pairs", action="store_true", help="make each value of one or two parts")
+    choices = get_args(CapacitorChoice)
+    group.add_argument("--capacitors", choices=choices, help="their proportions")
+    group.add_argument("--swing", choices=get_args(SwingChoice), default="none")
+    group.add_argument("--input-range", type=float, default=1.0, metavar="U", help="largest |u|")
+    for flag, unit in (("r", "ohm"), ("c", "F"), ("gm", "S")):
+        group.add_argument(f"--{flag}-range", metavar="LOW,HIGH", help=f"allowed values, {unit}")
 
 
 def add_testbench(verb: argparse.ArgumentParser) -> None:

@@ -35,12 +35,14 @@ from rnn2circuit.flow import (
     TOOL_VERSION,
     Compiled,
     Limits,
+    Values,
     Verification,
     adopt_netlist,
     compile_model,
     simulate,
     verify_compiled,
 )
+from rnn2circuit.flow.values import describe_rounding
 from rnn2circuit.linearize import describe_linearization, linearize, write_linearization
 from rnn2circuit.linearize.strategies import describe_states
 from rnn2circuit.models import Linear, Network
@@ -94,6 +96,8 @@ def run_compile(args: argparse.Namespace) -> int:
         print(path)
     if compiled.realization is not None:
         print(describe_circuit(compiled.record, compiled.realization.circuit), end="")
+    if compiled.rounded is not None:
+        print("\n".join(f"  {line}" for line in describe_rounding(compiled.rounded)))
     if compiled.states is not None:
         print("\n".join(f"  {line}" for line in describe_states(compiled.states)))
     return 0
@@ -297,7 +301,19 @@ def _compile(args: argparse.Namespace) -> Compiled:
         duration=args.duration,
         step=args.step,
         accuracy=args.accuracy,
+        values=_values(args),
     )
+
+
+def _values(args: argparse.Namespace) -> Values | None:
+    """Options on component values, or None where none of them is given."""
+    given = {f.name: getattr(args, f.name) for f in fields(Values)}
+    for name in ("r_range", "c_range", "gm_range"):
+        if given[name] is not None:
+            low, high = _numbers(f"--{name.replace('_', '-')}", given[name], 2)
+            given[name] = (low, high)
+    values = Values(**given)
+    return None if values == Values() else values
 
 
 def _stimulus(args: argparse.Namespace, model: Network) -> Stimulus | None:

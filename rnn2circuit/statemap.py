@@ -129,6 +129,10 @@ class NetlistMap:
         Coordinates of the states, ``direct`` where they are the model's own.
     order : int or None
         Number of states, where fewer than the model's.
+    rounding : str
+        Series that the values were rounded to; empty where they were not.
+    rounding_error : float or None
+        Relative H2 distance from the model that was promised then.
     """
 
     netlist: str
@@ -147,6 +151,8 @@ class NetlistMap:
     windings: int = 0
     strategy: str = "direct"
     order: int | None = None
+    rounding: str = ""
+    rounding_error: float | None = None
 
 
 _TEXT_FIELDS = (
@@ -180,6 +186,8 @@ def map_to_json(record: NetlistMap) -> str:
     }
     if record.order is not None:
         data["order"] = record.order
+    if record.rounding:
+        data |= {"rounding": record.rounding, "rounding_error": record.rounding_error}
     if ports.clock is not None:
         data |= {
             "clock_period": ports.clock.period,
@@ -235,6 +243,8 @@ def map_from_json(text: str) -> NetlistMap:
         windings=_count(data, "windings"),
         strategy=strategy,
         order=order,
+        rounding=_rounding(data),
+        rounding_error=_number(data, "rounding_error") if "rounding" in data else None,
         **fields,
     )
 
@@ -244,6 +254,13 @@ def _count(data: dict[str, object], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise CircuitError(f"map field {name!r} must be a whole number, got {value!r}")
     return value
+
+
+def _rounding(data: dict[str, object]) -> str:
+    rounding = data.get("rounding", "")
+    if not isinstance(rounding, str):
+        raise CircuitError(f"map field 'rounding' must be text, got {rounding!r}")
+    return rounding
 
 
 def _strategy(data: dict[str, object]) -> tuple[str, int | None]:

@@ -9,7 +9,9 @@ from rnn2circuit.flow.compile import (
     compile_model,
 )
 from rnn2circuit.flow.layers import SEED, Limits
+from rnn2circuit.flow.noise import simulate_noise
 from rnn2circuit.flow.run import Simulation, simulate
+from rnn2circuit.flow.values import Values
 from rnn2circuit.flow.verify import Verification, verify_compiled, verify_model
 
 __all__ = [
@@ -20,10 +22,12 @@ __all__ = [
     "Level",
     "Limits",
     "Simulation",
+    "Values",
     "Verification",
     "adopt_netlist",
     "compile_model",
     "simulate",
+    "simulate_noise",
     "verify_compiled",
     "verify_model",
 ]

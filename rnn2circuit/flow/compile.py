@@ -14,6 +14,15 @@ from rnn2circuit.errors import (
     UsageError,
 )
 from rnn2circuit.flow.coordinates import change_states, read_coordinates, with_coordinates
+from rnn2circuit.flow.values import (
+    RoundedRealization,
+    Values,
+    check_values,
+    describe_rounding,
+    parts_table,
+    round_realization,
+    sized_scaling,
+)
 from rnn2circuit.linearize.strategies import StateRealization, Strategy, describe_states
 from rnn2circuit.models import Linear, Model
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork, weights_sha256
@@ -67,6 +76,8 @@ class Compiled:
     exponent : float
         Lyapunov exponent along the reference per model time unit where neighbouring solutions
         part within the run, else 0; see `models.divergence`.
+    rounded : RoundedRealization or None
+        How its values were rounded: `realized` is what they compute then.
     realization : Realization or None
         The circuit the text was written from; None for a text that came from elsewhere.
     realized : Linear or None
@@ -93,6 +104,7 @@ class Compiled:
     realized: Linear | None = None
     original: ReferenceSolution | None = None
     states: StateRealization | None = None
+    rounded: RoundedRealization | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -110,11 +122,14 @@ class Compiled:
 
     def files(self) -> dict[str, str]:
         """File name and text of everything `write` writes."""
-        return {
+        files = {
             f"{self.name}.cir": self.netlist,
             f"{self.name}.tb.cir": self.testbench,
             f"{self.name}.json": self.map_json,
         }
+        if self.rounded is not None:
+            files[f"{self.name}.parts.csv"] = parts_table(self.rounded)
+        return files
 
     def write(self, directory: str | Path) -> tuple[Path, ...]:
         """Write all files, or none.
@@ -158,6 +173,7 @@ def compile_model(
     accuracy: Accuracy = "default",
     realizer: Realizer | None = None,
     capacitance: Capacitance = "fixed",
+    values: Values | None = None,
 ) -> Compiled:
     """Compile a model to a netlist with testbench and map.
 
@@ -190,6 +206,8 @@ def compile_model(
         Turns a family that is not part of the package into elements; see docs/own_family.md.
     capacitance : {"fixed", "variable"}
         How an LRC's liquid capacitance is realized; see `synthesis.realize.realize`.
+    values : Values, optional
+        Of a linear model: preferred values, ranges, swing and capacitors; see docs/values.md.
 
     Raises
     ------
@@ -220,6 +238,9 @@ def compile_model(
     if capacitance not in CAPACITANCES:
         known = ", ".join(CAPACITANCES)
         raise UsageError(f"capacitance must be one of {known}, got {capacitance!r}")
+    if values is not None:
+        linear = check_values(values, target, form=form, coupling=coupling)
+        scaling = sized_scaling(linear, values, given, scaling)
     realization = realize(
         target,
         form=form,
@@ -233,6 +254,9 @@ def compile_model(
     )
     if not allow_negative:
         refuse_negative(realization.circuit, target, coupling)
+    rounded = None if values is None else round_realization(realization, target, model, values)
+    if rounded is not None:
+        realization = rounded.realization
     subckt = f"{model.family}_{target.n_states}"
     weights = weights_sha256(model)
     netlist = write_subcircuit(
@@ -244,6 +268,7 @@ def compile_model(
             + (", capacitance variable" if capacitance == "variable" else ""),
             f"weights sha256 {weights}",
             *(() if states is None else describe_states(states)),
+            *(() if rounded is None else describe_rounding(rounded)),
             *_scaling_lines(realization),
             *([] if inputs_as == "vccs" else [f"inputs as {inputs_as}s"]),
         ],
@@ -267,7 +292,10 @@ def compile_model(
         windings=realization.circuit.windings(),
         strategy=strategy,
         order=target.n_states if target.n_states < model.n_states else None,
+        rounding="" if rounded is None else rounded.series,
+        rounding_error=None if rounded is None else rounded.error,
     )
+    changed = None if states is None else states.model
     compiled = _with_testbench(
         netlist,
         record,
@@ -277,10 +305,14 @@ def compile_model(
         duration=duration,
         step=step,
         accuracy=accuracy,
-        realized=None if states is None else states.model,
+        realized=changed if rounded is None else rounded.equations,
     )
     return replace(
-        compiled, realization=realization, states=states, notes=realization.circuit.notes
+        compiled,
+        realization=realization,
+        states=states,
+        rounded=rounded,
+        notes=realization.circuit.notes,
     )
 
 
@@ -323,7 +355,12 @@ def adopt_netlist(
         notes = ("the netlist was changed after its map was written; what follows judges it as is",)
     record = replace(record, netlist=f"{name}.cir", netlist_sha256=sha256_text(netlist))
     realized = read_coordinates(netlist, record, model)
-    if realized is not None:
+    if record.rounding:
+        notes += (
+            f"the values are rounded to {record.rounding}, and the equations are read from the "
+            "netlist: how far they are from the model is what rounding.h2 says",
+        )
+    elif realized is not None:
         notes += (
             "the states are coordinates of the circuit's own, read from the netlist: that they "
             "behave as the model is what transfer.input and transfer.free say",

@@ -78,11 +78,13 @@ def read_coordinates(netlist: str, record: NetlistMap, model: AbstractNetwork) -
         raise UsageError(
             f"the map names strategy {record.strategy!r}, known are {', '.join(STRATEGIES)}"
         )
-    if record.strategy == "direct":
+    if record.strategy == "direct" and not record.rounding:
         return None
     linear = linear_only(model, record.strategy)
     ports = record.state_map
-    shape, wanted = (len(ports.inputs), len(ports.outputs)), (linear.n_inputs, linear.n_outputs)
+    direct_states = record.strategy == "direct" and not linear.has_readout
+    outputs = 0 if direct_states else linear.n_outputs
+    shape, wanted = (len(ports.inputs), len(ports.outputs)), (linear.n_inputs, outputs)
     if shape != wanted:
         raise UsageError(
             f"the map has {shape[0]} inputs and {shape[1]} outputs, the model {wanted[0]} and "

@@ -152,7 +152,7 @@ def compare_run(simulation: Simulation, limits: Limits) -> list[Check]:
         windows = [check_windows(t, x, reference, exponent=compiled.exponent, limit=limits.windows)]
     until = _until(compiled, windows, limits)
     checks = [check_waveforms(t, x, reference, limit=limits.transient, until=until)]
-    if compiled.original is not None:
+    if compiled.original is not None and compiled.state_map.outputs:
         checks.append(check_original(simulation, compiled.original, limits.transient, until=until))
     elif compiled.state_map.outputs:
         y = simulation.y

@@ -19,6 +19,7 @@ from rnn2circuit.flow.layers import (
     small_signals,
 )
 from rnn2circuit.flow.run import Simulation, simulate
+from rnn2circuit.flow.values import Values
 from rnn2circuit.linearize.strategies import Strategy, describe_states
 from rnn2circuit.models.base import AbstractCell, AbstractNetwork
 from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator, SweepSimulator
@@ -86,6 +87,7 @@ def verify_model(
     accuracy: Accuracy = "default",
     realizer: Realizer | None = None,
     capacitance: Capacitance = "fixed",
+    values: Values | None = None,
     simulator: str | Simulator | None = None,
     timeout: float | None = None,
     limits: Limits | None = None,
@@ -123,6 +125,7 @@ def verify_model(
         accuracy=accuracy,
         realizer=realizer,
         capacitance=capacitance,
+        values=values,
     )
     return verify_compiled(
         compiled,

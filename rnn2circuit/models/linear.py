@@ -61,6 +61,11 @@ class Linear(AbstractModel):
         return True
 
     @property
+    def has_readout(self) -> bool:
+        """Whether outputs are anything but the states themselves."""
+        return any(part is not None for part in (self.w_out, self.b_out, self.d))
+
+    @property
     def feedthrough(self) -> Matrix | None:
         if self.d is None:
             return None

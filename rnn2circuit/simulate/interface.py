@@ -141,3 +141,18 @@ class SweepSimulator(OperatingPointSimulator, Protocol):
             As `run`.
         """
         ...
+
+
+@runtime_checkable
+class NoiseSimulator(Simulator, Protocol):
+    """A simulator that can also integrate noise."""
+
+    def integrate_noise(self, deck: Deck, *, timeout: float) -> float:
+        """Noise of a deck whose analysis is ``.noise``, V rms over the deck's frequencies.
+
+        Raises
+        ------
+        SimulationError, SimulationTimeout
+            As `run`.
+        """
+        ...

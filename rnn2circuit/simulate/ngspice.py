@@ -24,7 +24,7 @@ from rnn2circuit.simulate.process import (
     scrubbed_environment,
     write_new,
 )
-from rnn2circuit.simulate.rawfile import Plot, read_raw
+from rnn2circuit.simulate.rawfile import Plot, read_plots, read_raw
 
 RAW = "out.raw"
 Remarks: TypeAlias = tuple[str, ...]  # lines of the log that no rule explains
@@ -104,7 +104,24 @@ class Ngspice:
             raise SimulationError("the sweep holds a value that is not finite", log=log)
         return np.asarray(columns["frequency"].real, dtype=np.float64), found
 
+    def integrate_noise(self, deck: Deck, *, timeout: float) -> float:
+        content, log, _ = self._run(deck, timeout)
+        for plot in read_plots(content):
+            if plot.name == "Integrated Noise" and "v(onoise_total)" in plot.variables:
+                total = float(plot.data[-1, plot.variables.index("v(onoise_total)")].real)
+                if math.isfinite(total):
+                    return total
+        raise SimulationError("the simulator returned no integrated noise", log=log)
+
     def _execute(self, deck: Deck, timeout: float, plot_name: str) -> tuple[Plot, str, Remarks]:
+        """Run a deck whose analysis writes one plot, of this name."""
+        content, log, warnings = self._run(deck, timeout)
+        plot = read_raw(content)
+        if plot.name != plot_name:
+            raise SimulationError(f"expected a plot {plot_name!r}, got {plot.name!r}", log=log)
+        return plot, log, warnings
+
+    def _run(self, deck: Deck, timeout: float) -> tuple[bytes, str, Remarks]:
         """Run a deck in a private directory and accept its log, exit code and raw file."""
         path = self._path()
         with private_directory() as directory:
@@ -126,10 +143,7 @@ class Ngspice:
             )
         if content is None:
             raise SimulationError(f"ngspice wrote no result:\n  {tail(done.log)}", log=done.log)
-        plot = read_raw(content)
-        if plot.name != plot_name:
-            raise SimulationError(f"expected a plot {plot_name!r}, got {plot.name!r}", log=done.log)
-        return plot, done.log, warnings
+        return content, done.log, warnings
 
     def _path(self) -> str:
         path = shutil.which(self.executable)

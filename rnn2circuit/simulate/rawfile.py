@@ -27,6 +27,40 @@ def read_raw(content: bytes) -> Plot:
     SimulationError
         If the header is malformed, announces no points, or not exactly the bytes that follow.
     """
+    plot, rest = _read_plot(content)
+    if rest:
+        raise _surplus(plot, len(rest))
+    return plot
+
+
+def read_plots(content: bytes) -> tuple[Plot, ...]:
+    """Read all plots of a raw file: an analysis such as ``.noise`` writes several.
+
+    Raises
+    ------
+    SimulationError
+        As `read_raw`.
+    """
+    plots: list[Plot] = []
+    while content or not plots:
+        plot, content = _read_plot(content)
+        if content and not content.startswith(b"Title:"):
+            raise _surplus(plot, len(content))
+        plots.append(plot)
+    return tuple(plots)
+
+
+def _surplus(plot: Plot, surplus: int) -> SimulationError:
+    points, columns = plot.data.shape
+    expected = plot.data.nbytes
+    return SimulationError(
+        f"the raw file announces {points} points of {columns} variables ({expected} bytes), "
+        f"{expected + surplus} bytes follow; the disk may be full"
+    )
+
+
+def _read_plot(content: bytes) -> tuple[Plot, bytes]:
+    """The first plot, and what follows it."""
     start = content.find(_BODY)
     if start < 0:
         raise SimulationError("the raw file has no binary part; the run wrote nothing")
@@ -52,12 +86,13 @@ def read_raw(content: bytes) -> Plot:
         raise SimulationError(f"the raw file names {len(names)} of its {columns} variables")
     body = content[start + len(_BODY) :]
     expected = width * points * columns
-    if len(body) != expected:
+    if len(body) < expected:
         raise SimulationError(
             f"the raw file announces {points} points of {columns} variables ({expected} bytes), "
             f"{len(body)} bytes follow; the disk may be full"
         )
-    data = np.frombuffer(body, dtype="<f8" if flags == "real" else "<c16")
-    return Plot(
+    data = np.frombuffer(body[:expected], dtype="<f8" if flags == "real" else "<c16")
+    plot = Plot(
         name=fields.get("plotname", ""), variables=tuple(names), data=data.reshape(points, columns)
     )
+    return plot, body[expected:]

@@ -22,7 +22,7 @@ from rnn2circuit.synthesis.relaxation import (
     relaxation,
     series_rl,
 )
-from rnn2circuit.synthesis.scaling import Form, Scaling, time_weights
+from rnn2circuit.synthesis.scaling import Form, Scaling, linear_weights
 from rnn2circuit.synthesis.sums import (
     EXACT_RANK,
     couple,
@@ -88,7 +88,7 @@ def _coupled_states(
         return states, per_volt * _input_matrix(model)
     if topology.kind == "rails":
         return _rails(b, model, topology, scaling)
-    a, weights, x0 = model.a, time_weights(model), model.initial_state
+    a, weights, x0 = model.a, linear_weights(model, scaling), model.initial_state
     per_volt = amperes_per_rate("rc", weights, scaling)[:, None] / scaling.volts_per_unit
     g_in = per_volt * _input_matrix(model)
     load, own = input_load(topology, g_in), np.diag(a)
@@ -127,7 +127,7 @@ def _rails(
     b: CircuitBuilder, model: Linear, topology: Topology, scaling: Scaling
 ) -> tuple[Relaxation, Matrix]:
     """Resistors from rails, with states scaled one by one where that makes all of them positive."""
-    a, weights = model.a, time_weights(model)
+    a, weights = model.a, linear_weights(model, scaling)
     own = np.diag(a)
     resistive = topology.inputs == "resistor"
     swing = 1.0 / state_scales(a, _input_matrix(model) if resistive else None)
@@ -165,7 +165,7 @@ def _rails(
 def _lattice(
     b: CircuitBuilder, model: Linear, topology: Topology, scaling: Scaling, inputs: Indices
 ) -> Relaxation:
-    weights = time_weights(model)
+    weights = linear_weights(model, scaling)
     per_rate = amperes_per_rate("rc", weights, scaling)
     g_in = per_rate[:, None] / scaling.volts_per_unit * _input_matrix(model)
     ports = lattice_states(b, weights=weights, x0=model.initial_state, scaling=scaling)
@@ -178,7 +178,7 @@ def _lattice(
 
 
 def _loops(b: CircuitBuilder, model: Linear, scaling: Scaling, inputs: Indices) -> Relaxation:
-    weights = time_weights(model)
+    weights = linear_weights(model, scaling)
     constant: Vector = np.zeros(model.n_states) if model.bias is None else model.bias
     shown = ccvs_loops(
         b,
@@ -198,7 +198,7 @@ def _driven_loops(
     b: CircuitBuilder, model: Linear, topology: Topology, scaling: Scaling
 ) -> Relaxation:
     """R-L loops whose voltages are summed on nodes, with or without gyrators between loops."""
-    a, weights, x0 = model.a, time_weights(model), model.initial_state
+    a, weights, x0 = model.a, linear_weights(model, scaling), model.initial_state
     own = np.diag(a)
     if topology.kind == "vccs":
         states = relaxation(b, form="rl", rate=-own, weights=weights, x0=x0, scaling=scaling)

@@ -1,6 +1,6 @@
 """Realization: the ideal circuit of a model, and the map back to its states."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast, get_args
 
 import numpy as np
@@ -116,7 +116,7 @@ def realize(
     CircuitError
         If a component value does not fit a float64.
     """
-    model = model.without_input_map()
+    model = _in_swing(model.without_input_map(), scaling)
     topology = Topology(kind=coupling, inputs=inputs_as, rank=rank, rank_tolerance=rank_tolerance)
     if realizer is None:
         clocked = isinstance(model, AbstractCell)
@@ -142,11 +142,12 @@ def realize(
         raise NotRealizableError(f"{type(model).__name__} is neither a model nor a cell")
     outputs = _readout(b, model, shown, swing, inputs, scaling)
     circuit = b.build(ports=[*inputs, *clock, *shown, *outputs])
+    port_swing = swing if scaling.swing is None else swing / np.array(scaling.swing)
     return Realization(
         circuit=circuit,
         state_map=StateMap(
             inputs=_port_maps(circuit, inputs, scaling),
-            states=_port_maps(circuit, shown, scaling, swing),
+            states=_port_maps(circuit, shown, scaling, port_swing),
             outputs=_port_maps(circuit, outputs, scaling),
             seconds_per_unit=scaling.seconds_per_unit,
             clock=clock_map(scaling) if clock else None,
@@ -292,6 +293,26 @@ def _readout(
             current=model.b_out * scaling.volts_per_unit / scaling.impedance,
         )
     return y
+
+
+def _in_swing(model: AbstractNetwork, scaling: Scaling) -> AbstractNetwork:
+    """A linear model whose states count in units of their swing: ``z = x / s``."""
+    if scaling.swing is None:
+        return model
+    if not isinstance(model, Linear):
+        raise NotRealizableError("only the states of a linear model have a swing of their own")
+    s = np.array(scaling.swing)
+    w_out = model.w_out
+    if w_out is None and (model.b_out is not None or model.d is not None):
+        w_out = np.eye(model.n_states)
+    return replace(
+        model,
+        a=model.a * s / s[:, None],
+        b=None if model.b is None else model.b / s[:, None],
+        bias=None if model.bias is None else model.bias / s,
+        x0=model.initial_state / s,
+        w_out=None if w_out is None else w_out * s,
+    )
 
 
 def _port_maps(

@@ -57,10 +57,15 @@ class Scaling:
     volts_per_unit: float  # V per unit of state, input or output, at the ports
     amperes_per_unit: float  # A per unit of state in the loops of the current form
     impedance: float  # ohm, the level of resistances
+    weights: tuple[float, ...] | None = None  # k_i of a linear model, model time; None: usual
+    swing: tuple[float, ...] | None = None  # s_i: port i shows v = volts_per_unit x_i / s_i
 
     def __post_init__(self) -> None:
         for name in ("seconds_per_unit", "volts_per_unit", "amperes_per_unit", "impedance"):
             object.__setattr__(self, name, _positive(name, getattr(self, name)))
+        for name in ("weights", "swing"):
+            for value in getattr(self, name) or ():
+                _positive(name, value)
 
 
 def _positive(name: str, value: float) -> float:
@@ -156,6 +161,11 @@ def scale_to(
         amperes_per_unit=volts / level if amperes_per_unit is None else amperes_per_unit,
         impedance=level,
     )
+
+
+def linear_weights(model: Linear, scaling: Scaling) -> Vector:
+    """The weights of a linear model's states: as the scaling has them, or the usual ones."""
+    return time_weights(model) if scaling.weights is None else np.array(scaling.weights)
 
 
 def time_weights(model: Model) -> Vector:

@@ -55,15 +55,16 @@ def read_linear(text: str, record: NetlistMap) -> Linear:
     start = to_units(ports.states, system.initial_state().elements)
     if not np.all(np.isfinite(start)):
         raise UnverifiableError("the netlist does not say where all of its states start (ic=)")
+    shows_outputs = bool(ports.outputs)
     by_input = rates.df_du[0] * (scales(ports.inputs) / unit[:, None]) * ports.seconds_per_unit
     return Linear(
         a=rates.df_dv[0] * (unit / unit[:, None]) * ports.seconds_per_unit,
         b=by_input if m else None,
         bias=rates.dv_dt[0] / unit * ports.seconds_per_unit,
         x0=start,
-        w_out=(y[1 : 1 + n] - y[0]).T,
-        b_out=y[0],
-        d=(y[1 + n :] - y[0]).T if m else None,
+        w_out=(y[1 : 1 + n] - y[0]).T if shows_outputs else None,
+        b_out=y[0] if shows_outputs else None,
+        d=(y[1 + n :] - y[0]).T if m and shows_outputs else None,
     )
 
 

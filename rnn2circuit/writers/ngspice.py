@@ -61,6 +61,7 @@ CHARACTERISTICS = {
     "linoid": ("max(abs(0.5*v({0})),1e-8)/tanh(max(abs(0.5*v({0})),1e-8))+0.5*v({0})"),
 }
 
+NOISE_POINTS = 60  # per decade: the integral of a pole is then right to 1e-4
 PWL_POINTS_PER_LINE = 8  # keeps lines short enough to read
 
 
@@ -228,6 +229,21 @@ def write_testbench(bench: Testbench, *, title: Sequence[str]) -> str:
     step, stop = num(transient.step), num(transient.stop)
     lines.append(f".tran {step} {stop} 0 {step}" + (" uic" if transient.from_initial else ""))
     lines.append(".end")
+    return "\n".join(lines) + "\n"
+
+
+def write_noise_deck(bench: Testbench, *, output: str, low: float, high: float) -> str:
+    """A deck that integrates the noise of one port from `low` to `high`, in Hz.
+
+    ``.noise`` wants a source to refer the noise to: one of its own, that drives nothing else
+    than the load it brings, so that networks without inputs are no exception.
+    """
+    lines = ["* rnn2circuit noise analysis", f".include {bench.netlist}", OPTIONS]
+    lines += [f"v_{port} {port} 0 0" for port, _ in bench.sources]
+    lines += ["v_reference reference 0 dc 0 ac 1", "r_reference reference 0 1 noisy=0"]
+    lines.append(f"x_dut {' '.join(bench.ports)} {bench.subckt}")
+    sweep = f"dec {NOISE_POINTS} {num(low)} {num(high)}"
+    lines += [f".noise v({output}) v_reference {sweep}", ".end"]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,1 @@
+"""What can be bought: preferred values of components."""
