@@ -29,6 +29,7 @@ from rnn2circuit.circuit.banks import (
     Transconductances,
     Transformers,
     Transresistances,
+    VariableCapacitors,
     VoltageAmplifiers,
 )
 from rnn2circuit.circuit.circuit import GROUND, Circuit
@@ -241,7 +242,7 @@ def _stamp(stamps: _Stamps, number: int, bank: Bank) -> None:  # noqa: C901 - on
             winding, net = (branch[0][bank.transformer], none), (bank.net, none)
             stamps.add(-bank.turns, winding, net)
             stamps.add(-bank.turns, net, winding)
-        case SigmoidStages() | Products() | Switches():
+        case SigmoidStages() | Products() | Switches() | VariableCapacitors():
             raise CircuitError(
                 f"bank {bank.stem!r} of {type(bank).__name__} is not linear; "
                 "linearize the model first"
