@@ -225,7 +225,9 @@ class ExtractedSystem:
         self._input_columns = from_triples(size, [(q, k, 1.0) for k, q in enumerate(drive)])
         self._state_columns, self._rate_rows = storage(net, branch, size)
         self._starts = [row[4] for row in (*net.c, *net.l)]
-        named = {net.nodes[name]: volts for name, volts in net.initial.items()} | {GROUND: 0.0}
+        # Known without a card: ground, and what a constant source holds, such as an ammeter's end.
+        named = {p: volts for _, p, n, volts in net.v if n == GROUND} | {GROUND: 0.0}
+        named |= {net.nodes[name]: volts for name, volts in net.initial.items()}
         cards = [named.get(p, np.nan) - named.get(n, np.nan) for _, p, n, *_ in net.c]
         self._by_cards = np.array([*cards, *(np.nan for _ in net.l)], dtype=np.float64)
         self._groups = group_sources(net, branch)
