@@ -104,7 +104,7 @@ def test_behavioural_sources_have_at_most_two_operands_and_no_model_number():
                 assert len(set(re.findall(r"v\((\w+)\)", expression))) <= 2
                 literals = set(re.findall(r"(?<![\w.-])\d[\w.]*(?:-\d+)?", expression))
                 # Characteristics alone: halves, the clamps of linoid and exp.
-                assert literals <= {"0.5", "1", "1e-8", "300"}, line
+                assert literals <= {"0.5", "1", "1e-8", "40"}, line
 
 
 def test_the_testbench_always_asks_for_klu_and_fixes_the_largest_step():

@@ -33,6 +33,7 @@ Factors: TypeAlias = Any  # a sparse LU factorization
 
 STATIONARY = 1e-13  # relative change of a source's value below which it counts as settled
 CHAIN = 12  # feed-forward depth of nonlinear sources up to which substitution settles
+REFINEMENTS = 3  # of a solution whose parts differ by a hundred decades: each part gets its digits
 NEWTON = 60  # iterations of the fallback
 HALVINGS = 12  # of a step that overshoots
 CLOSE = 1e-8  # relative step after which Newton needs one more
@@ -286,13 +287,15 @@ class ExtractedSystem:
         Plain Newton first: it settles a chain layer by layer as substitution does, and a loop in
         which a source multiplies a current, as a capacitor that varies does, in a few steps more.
         """
-        z = start
-        for _ in range(CHAIN):
+        z, settled = start, 0
+        for _ in range(CHAIN + REFINEMENTS):
             step = self._newton_step(b, z)
             if step is None:
                 break
             z = z - step
-            if np.all(np.abs(step) <= STATIONARY * (np.abs(z) + STATIONARY * np.abs(z).max())):
+            small = np.abs(step) <= STATIONARY * (np.abs(z) + STATIONARY * np.abs(z).max())
+            settled = settled + 1 if np.all(small) else 0
+            if settled > REFINEMENTS:
                 return z
         return self._newton(b, substituted)
 
@@ -358,7 +361,9 @@ class ExtractedSystem:
 
         def refined(columns: Matrix) -> Matrix:
             found: Matrix = lu.solve(columns)
-            return found + lu.solve(columns - a @ found)
+            for _ in range(REFINEMENTS):
+                found = found + lu.solve(columns - a @ found)
+            return found
 
         return refined(self._state_columns.toarray()), refined(self._input_columns.toarray())
 

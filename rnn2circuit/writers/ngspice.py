@@ -12,7 +12,8 @@ Rules of the text, each of which an independent reader checks again:
 - linoid, z / (1 - exp(-z)), as ``h/tanh(h) + h`` with h = z/2. The first term is even in h and
   1 + h*h/3 near 0, so that h may be replaced by 1e-8 where it is smaller: no 0/0, no overflow, and
   exact to double precision
-- exp stops growing at e^300, beyond which no rate means anything and a double soon overflows
+- exp stops growing at e^40: one over it is lost beside 1 in double precision, and larger factors
+  would leave no digits to the equations around them
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,7 +58,7 @@ CHARACTERISTICS = {
     "relu": "uramp(v({0}))",
     "softplus": "0.5*(v({0})+abs(v({0})))+ln(1+exp(-abs(v({0}))))",
     "sqrt": "sqrt(abs(v({0})))",
-    "exp": "exp(min(v({0}),300))",
+    "exp": "exp(min(v({0}),40))",
     "linoid": ("max(abs(0.5*v({0})),1e-8)/tanh(max(abs(0.5*v({0})),1e-8))+0.5*v({0})"),
 }
 
