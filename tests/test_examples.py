@@ -387,8 +387,9 @@ def cut(net: Network, keep: int) -> Network:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_each_network_has_a_committed_netlist_that_one_can_read(golden, name):
     net, options = model(name), {"seconds_per_unit": 1e-3, "volts_per_unit": 1.0}
-    stem = f"{name}_part" if name in SLOW else name  # the large ones: two neurons of them
-    net = cut(net, 2) if name in SLOW else net
+    large = name in (*SLOW, "delay_line")  # of these, two neurons
+    stem = f"{name}_part" if large else name
+    net = cut(net, 2) if large else net
     clocked = isinstance(net, AbstractCell)
     step = {"duration": 1} if clocked else {"duration": 5.0, "step": 0.01}
     compiled = compile_model(net, name=stem, impedance=1e5, **step, **options)

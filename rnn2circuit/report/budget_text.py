@@ -8,6 +8,7 @@ from rnn2circuit.verify.budget import Distance, ErrorBudget, Gap, RefitFigures, 
 
 MOST_STATES = 12  # rows of single states; beyond, those where the parts are largest
 _COLUMN = 23  # characters of a part's name
+_LABEL = 10  # characters before the figures of a state
 
 
 def budget_lines(budget: ErrorBudget) -> list[str]:
@@ -60,8 +61,9 @@ def _per_state(gaps: Sequence[Gap]) -> list[str]:
     found = {gap.title: (gap.states, gap.outputs) for gap in gaps}
     if not found:
         return []
-    titles = [plain(title)[:_COLUMN] for title in found]
-    lines = ["", f"{'per state':<10}" + "".join(f"  {title:>{_COLUMN}}" for title in titles)]
+    wide = min(_COLUMN, (WIDTH - _LABEL) // len(found) - 2)  # so that all parts fit the page
+    titles = [plain(title)[:wide] for title in found]
+    lines = ["", f"{'per state':<{_LABEL}}" + "".join(f"  {title:>{wide}}" for title in titles)]
     for which, letter in ((0, "x"), (1, "y")):
         columns = [parts[which] for parts in found.values()]
         figures = [c.figures for c in columns if c is not None]
@@ -73,7 +75,8 @@ def _per_state(gaps: Sequence[Gap]) -> list[str]:
         if len(shown) < count:
             lines.append(f"  the worst {MOST_STATES} of {count}:")
         lines += [
-            f"{letter}{k + 1:<9}" + "".join(f"  {_number(c[k]):>{_COLUMN}}" for c in figures)
+            f"{letter}{k + 1:<{_LABEL - 1}}"
+            + "".join(f"  {_number(c[k]):>{wide}}" for c in figures)
             for k in shown
         ]
     return lines
