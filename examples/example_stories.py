@@ -131,6 +131,7 @@ STORIES: dict[str, Callable[..., Story]] = {
     "linear_filter": lambda net: Story(readout="position of the last mass"),
     "energy_recall": lambda net: Story(readout="overlap with each pattern"),
     "energy_sequence": lambda net: Story(readout="overlap with each pattern"),
+    "delay_line": lambda net: Story(readout="inputs, one unit late"),
     "lem_fitzhugh": lem_story,
     "lrc_spiral": planar_story("spiral"),
     "lrc_duffing": planar_story("duffing"),

@@ -24,8 +24,9 @@ DEFAULT, HIGH = 1e-4, 1e-6  # worst state, parts of range, at either accuracy
 ROUNDING = 0.1  # the README rounds its figures to two or three digits
 EXACT = {"rtol": 1e-8, "atol": 1e-10}  # far below every figure that is compared
 FIGURE = 0.02  # figures with four decimals
-# Large ones: half a minute each at high accuracy, and too many lines to read.
+# Half a minute each at high accuracy.
 SLOW = ("ltc_signal", "lem_fitzhugh", *(n for n in ENTRIES if n.startswith("lrc")))
+LONG = (*SLOW, "delay_line")  # netlists of too many lines to read
 JUDGED = [n for n in ENTRIES if n.split("_")[0] in ("rnn", "ltc", "lem", "lrc", "gru", "lstm")]
 CLOSED = 1e-4  # parts of unit radius: moments of return are read off samples 6e-3 apart
 Array = NDArray[np.float64]
@@ -387,9 +388,8 @@ def cut(net: Network, keep: int) -> Network:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_each_network_has_a_committed_netlist_that_one_can_read(golden, name):
     net, options = model(name), {"seconds_per_unit": 1e-3, "volts_per_unit": 1.0}
-    large = name in (*SLOW, "delay_line")  # of these, two neurons
-    stem = f"{name}_part" if large else name
-    net = cut(net, 2) if large else net
+    stem = f"{name}_part" if name in LONG else name  # the large ones: two neurons of them
+    net = cut(net, 2) if name in LONG else net
     clocked = isinstance(net, AbstractCell)
     step = {"duration": 1} if clocked else {"duration": 5.0, "step": 0.01}
     compiled = compile_model(net, name=stem, impedance=1e5, **step, **options)
