@@ -139,5 +139,4 @@ STORIES: dict[str, Callable[..., Story]] = {
     "lrc_sinusoid": planar_story("sinusoid"),
     "gru_xor": gru_story,
     "lstm_denoise": lstm_story,
-    "delay_line": lambda net: Story(readout="both signals, one unit late"),
 }
