@@ -50,7 +50,7 @@ SUPPORT = (
 
 VECTORS = frozenset(
     ["rate", "gain", "tau", "bias", "c_m", "g_leak", "e_leak", "b_elast", "k_elast"]
-    + ["x0", "in_scale", "in_bias", "b_out", "b1", "b2", "by", "bz"]
+    + ["g_na", "g_k", "e_na", "e_k", "x0", "in_scale", "in_bias", "b_out", "b1", "b2", "by", "bz"]
     + [f"b_{gate}" for gate in ("f", "r", "u", "hu", "z", "n", "hn", "i", "g", "o")]
 )
 _INT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15  # types of elements

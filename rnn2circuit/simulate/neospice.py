@@ -100,8 +100,9 @@ def flatten(deck: Deck) -> str:
     """One text for the engine, with two mechanical rewrites and no other change.
 
     - ``.include NAME`` is replaced by that file of the deck, because the child gets one text.
-    - ``.ic v(port)=value`` inside a subcircuit moves to the top level, onto the net its one
-      instance connects to that port; inside, neospice ignores it without a word.
+    - A subcircuit whose one instance connects every port to a net of that name becomes part of the
+      deck: inside, neospice ignores ``.ic`` without a word. Where the names differ, the ``.ic`` of
+      a port alone moves to the top level, onto the net of the instance.
 
     Raises
     ------
@@ -126,6 +127,8 @@ def _hoisted(lines: list[str]) -> list[str]:
     name, *ports = lines[first].split()[1:]
     instances = [line.split() for line in lines if line.startswith("x")]
     nets = dict(zip(ports, instances[0][1:-1], strict=False)) if len(instances) == 1 else {}
+    if nets and all(port == net for port, net in nets.items()):
+        return [line for line in lines if not line.startswith((".subckt ", ".ends", "x"))]
     kept: list[str] = []
     moved: list[str] = []
     for k, line in enumerate(lines):

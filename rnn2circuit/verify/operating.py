@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2circuit.arrays import Matrix, Vector
-from rnn2circuit.errors import ModelError, SimulationError, SimulationTimeout
+from rnn2circuit.errors import (
+    ModelError,
+    SimulationError,
+    SimulationTimeout,
+    UnverifiableError,
+)
 from rnn2circuit.linearize.equilibria import Equilibrium, find_equilibrium
 from rnn2circuit.models.base import AbstractModel
 from rnn2circuit.simulate.interface import Deck, OperatingPointSimulator, SweepSimulator
@@ -55,8 +60,11 @@ def check_operating_point(
     None where the model has no isolated equilibrium that a search finds, and where the circuit
     has loops of an inductor without resistance: neither has an operating point to be judged.
     """
-    if not loops_have_resistance(text):
-        return None
+    try:
+        if not loops_have_resistance(text):
+            return None
+    except UnverifiableError:
+        return None  # a text that the extraction could not read either, which has said so
     u = np.zeros(model.n_inputs)
     try:
         equilibrium = find_equilibrium(model, u=u)
