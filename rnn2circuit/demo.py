@@ -32,6 +32,7 @@ class DemoResult:
     directory: Path
     verifications: tuple[Verification, ...]
     pictures: bool  # False where matplotlib is not installed
+    skipped: tuple[str, ...] = ()  # networks for which this simulator finds no operating point
 
     @property
     def verdict(self) -> Verdict:
@@ -55,6 +56,11 @@ class DemoResult:
             )
         program = self.verifications[0].report.provenance
         lines.append(f"simulator: {program.simulator} {program.simulator_version}")
+        if self.skipped:
+            lines.append(
+                f"not run: {', '.join(self.skipped)}; {program.simulator} finds no operating point "
+                "of it, ngspice does"
+            )
         if not self.pictures:
             lines.append('no pictures: they need matplotlib (pip install "rnn2circuit[plot]")')
         return "\n".join(lines) + "\n"
@@ -131,8 +137,12 @@ def run_demo(
     program = simulator_named(simulator)
     pictures = is_drawable()
     results: list[Verification] = []
+    skipped: list[str] = []
     for entry in list_examples(examples_directory()):
         name = str(entry["name"])
+        if program.name not in entry.get("simulators", [program.name]):
+            skipped.append(name)
+            continue
         tell = None if progress is None else _prefixed(progress, name)
         compiled = load_example(name)
         result = verify_compiled(compiled, simulator=program, progress=tell)
@@ -149,7 +159,12 @@ def run_demo(
         if pictures:
             plot_verification(result, directory / f"{name}.png", title=str(entry["title"]))
         results.append(result)
-    return DemoResult(directory=directory, verifications=tuple(results), pictures=pictures)
+    return DemoResult(
+        directory=directory,
+        verifications=tuple(results),
+        pictures=pictures,
+        skipped=tuple(skipped),
+    )
 
 
 def plot_verification(result: Verification, path: Path, *, title: str) -> bool:
