@@ -64,8 +64,8 @@ def predict_noise(
     Parameters
     ----------
     transconductor : float
-        Noise factor ξ of transconductances: 0 as in SPICE, 1 as a resistor of 1/|gm|, 2/3 and more
-        of real ones.
+        Noise factor ξ of transconductances: 0 as in SPICE, 1 as a resistor of ``1/abs(gm)``, 2/3
+        and more of real ones.
     negative_resistor : float
         Noise factor of negative resistors.
     temperature : float
