@@ -288,7 +288,7 @@ def _read_npz(
                 )
             declared = str(data[text]) if text is not None and text in data.files else None
             return data["t"], data[column], declared
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as fault:
-        if isinstance(fault, Rnn2CircuitError):
-            raise
-        raise error(f"cannot read {name}: {fault}") from fault
+    except Rnn2CircuitError:
+        raise
+    except Exception as fault:  # archives and headers answer damage with errors of many types
+        raise error(f"cannot read {name}: {type(fault).__name__} {fault}") from fault

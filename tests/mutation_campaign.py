@@ -98,6 +98,8 @@ def run_campaign(*, per_kind: int, originals: int, seed: int = 1, every: int = 1
             continue
         offered.append(variant)
         _judge_original(compiled, variant, tally)
+        if not per_kind:
+            continue
         other = _compiled(variant, index + 10_000) or compiled
         _judge_mutants(compiled, other, tally, per_kind, np.random.default_rng([seed, index]))
     index = 20_000

@@ -81,7 +81,8 @@ def _read_plot(content: bytes) -> tuple[Plot, bytes]:
     width = 8 if flags == "real" else 16
     if points < 1:
         raise SimulationError("the raw file announces no points; the run was cut off")
-    names = [line.split("\t")[2] for line in header.splitlines() if line.startswith("\t")]
+    rows = [line.split("\t") for line in header.splitlines() if line.startswith("\t")]
+    names = [row[2] for row in rows if len(row) > 2]
     if len(names) != columns:
         raise SimulationError(f"the raw file names {len(names)} of its {columns} variables")
     body = content[start + len(_BODY) :]

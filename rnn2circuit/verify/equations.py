@@ -117,6 +117,8 @@ def check_identity(
         ("number of inputs", len(ports.inputs), model.n_inputs),
         ("number of outputs", len(ports.outputs), outputs),
     )
+    if ports.clock is not None:  # of a cell the unit of time is one step, and a step is a period
+        facts += (("seconds_per_unit", ports.seconds_per_unit, ports.clock.period),)
     wrong = [
         f"{what}: the map says {got}, expected {want}" for what, got, want in facts if got != want
     ]

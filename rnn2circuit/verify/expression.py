@@ -35,6 +35,8 @@ _FUNCTIONS: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array, Array]
     "uramp": (lambda x: np.maximum(x, 0.0), lambda x, y: np.heaviside(x, 0.5)),
 }
 _BINARY = {"min", "max"}
+DEEPEST = 100  # parentheses, functions and signs within each other
+LONGEST = 400  # operations on the way from the root to a leaf; a sum of k terms has k - 1
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
 
 
@@ -86,7 +88,19 @@ def parse_shape(text: str) -> Shape:
     parser = _Parser(text)
     tree = parser.sum()
     parser.expect_end()
+    if _depth(tree) > LONGEST:
+        raise UnverifiableError(f"more than {LONGEST} operations in one chain: {text[:60]!r}")
     return Shape(text=text, tree=tree)
+
+
+def _depth(tree: Node) -> int:
+    """Operations on the longest way from the root; without recursion, which is what it bounds."""
+    deepest, waiting = 0, [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        waiting += [(cast(Node, part), depth + 1) for part in node if isinstance(part, tuple)]
+    return deepest
 
 
 def evaluate(shape: Shape, operands: list[Array]) -> tuple[Array, list[Array]]:
@@ -192,6 +206,7 @@ class _Parser:
             self.tokens.append(self._token(match))
             position = match.end()
         self.at = 0
+        self.nested = 0
 
     def _token(self, match: re.Match[str]) -> tuple[str, str]:
         if match["number"] is not None:
@@ -236,6 +251,14 @@ class _Parser:
         return left
 
     def unary(self) -> Node:
+        self.nested += 1
+        if self.nested > DEEPEST:
+            raise UnverifiableError(f"nested deeper than {DEEPEST}: expression {self.text[:60]!r}")
+        node = self._operand()
+        self.nested -= 1
+        return node
+
+    def _operand(self) -> Node:
         kind, text = self.peek()
         self.at += 1
         if (kind, text) == ("op", "-"):

@@ -251,6 +251,9 @@ def _take_element(deck: _Deck, number: int, line: str, *, keep: bool) -> None:
     if letter == "x":
         deck.waiting.append((number, name, tokens))
         return
+    if len(tokens) < 3:
+        deck.report("N5", number, f"{name} has no two nodes")
+        return
     if len(tokens) > nodes:
         _check_value(deck, number, name, tokens)
         _connect(deck, number, name, tokens)

@@ -6,6 +6,7 @@ source's own current is sensed, or the current is one half of a gyrator: that is
 draws from an input it is coupled to without loss.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rnn2circuit.verify.netlist import GROUND, Netlist
@@ -26,19 +27,21 @@ def idle_currents(netlist: Netlist, *, inputs: Sequence[str]) -> list[str]:
         for node in (row[1], row[2])
         if node in held
     ]
-    halves = {row[1:] for row in netlist.g} if idle else set[tuple[int | float, ...]]()
+    # Each half needs one of its own: a second copy of it draws a current that nothing answers.
+    halves = Counter[tuple[int | float, ...]](row[1:] for row in netlist.g if idle)
     return [
         f"{row[0]} drives a net that {held[node]} holds"
         for row, node in idle
-        if not (len(row) == 6 and _other_half(row) in halves)
+        if not (len(row) == 6 and halves[_other_half(row)] >= halves[row[1:]])
     ]
 
 
 def lone_halves(netlist: Netlist, *, inputs: Sequence[str], outputs: Sequence[str]) -> list[str]:
-    """Sentences on transconductances from an input that are no half of a gyrator.
+    """Sentences on halves of gyrators at an input whose other half is missing.
 
-    Where inputs are coupled by gyrators, every one has its other half; only readouts, which
-    drive `outputs`, may sense an input without drawing on it.
+    Where inputs are coupled by gyrators, their halves are called ``NAME_f`` and ``NAME_r``. What
+    has no such name only senses an input: a readout, which drives `outputs`, or the gate of a
+    synapse.
     """
     driven = {netlist.nodes[port] for port in inputs if port in netlist.nodes}
     read = {netlist.nodes[port] for port in outputs if port in netlist.nodes}
@@ -46,7 +49,8 @@ def lone_halves(netlist: Netlist, *, inputs: Sequence[str], outputs: Sequence[st
     return [
         f"{row[0]} senses an input, and nothing draws the current of the gyrator's other half"
         for row in netlist.g
-        if driven & {row[3], row[4]}
+        if row[0].endswith("_f")
+        and driven & {row[3], row[4]}
         and not read & {row[1], row[2]}
         and _other_half(row) not in present
     ]
