@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from reader_fuzz import describe, fuzz  # noqa: E402 - it stands beside the tests
+from reader_fuzz import describe, fuzz
 
 
 def main(seconds: float, seed: int, only: str) -> int:

@@ -5,6 +5,7 @@ Exit codes: 0 pass, 1 the circuit disagrees with the model, 2 bad usage or bad i
 """
 
 import argparse
+import io
 import sys
 import threading
 import time
@@ -49,6 +50,7 @@ from rnn2circuit.models import Linear, Network
 from rnn2circuit.models.describe import describe_model
 from rnn2circuit.models.importers import ImportOptions
 from rnn2circuit.models.io import CANONICAL, load, save
+from rnn2circuit.report.files import write_one
 from rnn2circuit.report.lines import plain
 from rnn2circuit.report.netlist_summary import describe_circuit
 from rnn2circuit.report.text import report_text
@@ -92,6 +94,7 @@ def run_compile(args: argparse.Namespace) -> int:
     """``rnn2circuit compile MODEL -o DIR``."""
     with progress("compiling"):
         compiled = _compile(args)
+    _keep_inputs(args, [Path(args.output) / name for name in compiled.files()])
     for path in compiled.write(args.output):
         print(path)
     if compiled.realization is not None:
@@ -113,7 +116,10 @@ def run_verify(args: argparse.Namespace) -> int:
         # What stands on the command line comes last, and so goes before the file.
         own = _parser().parse_args([args.verb, *run.arguments, *args.given])
         with progress(f"{run.label or 'compiling'}") as tell:
-            results.append(_verify(_compile(own), own, tell))
+            compiled = _compile(own)
+            own.spec = args.spec
+            _keep_inputs(own, _results_of(own, compiled))
+            results.append(_verify(compiled, own, tell))
     return _report(results, [run.label for run in runs], args)
 
 
@@ -134,6 +140,7 @@ def run_verify_netlist(args: argparse.Namespace) -> int:
             step=args.step,
             accuracy=args.accuracy,
         )
+        _keep_inputs(args, _results_of(args, compiled))
         result = _verify(compiled, args, tell)
     return _report([result], [""], args)
 
@@ -189,6 +196,36 @@ def _save_refitted(results: Sequence[Verification], path: str | None) -> None:
         print("rnn2circuit: no accepted simulation to refit from", file=sys.stderr)
 
 
+def _results_of(args: argparse.Namespace, compiled: Compiled) -> list[Path]:
+    """Every file that a verification may write."""
+    options = ("json", "junit", "html", "markdown", "plot", "refit_output")
+    single = [getattr(args, name) for name in options]
+    paths = [Path(path) for path in single if path is not None]
+    if args.output is not None:
+        reports = (f"{compiled.name}.report.{kind}" for kind in ("txt", "json", "xml", "html"))
+        paths += [Path(args.output) / name for name in (*compiled.files(), *reports)]
+    return paths
+
+
+def _keep_inputs(args: argparse.Namespace, outputs: Sequence[Path]) -> None:
+    """Refuse to write over a file that is read: a map is called as its model in JSON may be."""
+    for option in ("model", "stimulus", "spec", "targets", "netlist", "map"):
+        given = getattr(args, option, None)
+        for path in outputs:
+            if given is not None and _same_file(Path(given), path):
+                raise UsageError(
+                    f"the output {str(path)!r} would overwrite the {option} {given!r}; give "
+                    "another output directory or name"
+                )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there, or cannot be
+        return False
+
+
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
@@ -204,12 +241,15 @@ def run_simulate(args: argparse.Namespace) -> int:
     """``rnn2circuit simulate MODEL -o DIR``: waveforms in model units as NPZ."""
     with progress("compiling") as tell:
         compiled = _compile(args)
+        waves = Path(args.output) / f"{compiled.name}.waves.npz"
+        _keep_inputs(args, [waves, *(waves.with_name(name) for name in compiled.files())])
         program = simulator_named(args.simulator)
         tell(f"simulating with {program.name}")
         result = simulate(compiled, simulator=program, timeout=args.timeout)
     paths = list(compiled.write(args.output))
-    waves = Path(args.output) / f"{compiled.name}.waves.npz"
-    np.savez(waves, t=result.t, x=result.x, y=result.y, u=compiled.stimulus(result.t))
+    archive = io.BytesIO()
+    np.savez(archive, t=result.t, x=result.x, y=result.y, u=compiled.stimulus(result.t))
+    write_one(waves, archive.getvalue())
     for path in [*paths, waves]:
         print(path)
     print(
@@ -226,6 +266,7 @@ def run_linearize(args: argparse.Namespace) -> int:
     u = None if args.input is None else _numbers("--input", args.input, model.n_inputs)
     result = linearize(model, at=at, u=u)
     if args.output is not None:
+        _keep_inputs(args, [Path(args.output)])
         write_linearization(result, args.output)
     print(describe_linearization(result), end="")
     return 0

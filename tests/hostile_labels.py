@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from rnn2circuit.cli import main
 
-SECRET = "4f6e6c79-54686520-53656372-65744b6579"  # noqa: S105 - what a leak would show
+SECRET = "4f6e6c79-54686520-53656372-65744b6579"
 LONGEST_NAME = 200  # bytes of a file name that leave room for suffixes
 TOO_LONG = 5000
 REFUSED, RIGHT = "refused in one sentence", "the circuit of clean labels"

@@ -75,9 +75,7 @@ def draw(text: str, kind: str, rng: np.random.Generator) -> Mutant | None:
     )
 
 
-def _mutate(
-    line: str, kind: str, rng: np.random.Generator, nets: list[str]
-) -> list[str] | None:
+def _mutate(line: str, kind: str, rng: np.random.Generator, nets: list[str]) -> list[str] | None:
     """What stands in the place of `line`, or None where this fault has no place in it."""
     tokens = line.split()
     match kind:

@@ -282,9 +282,7 @@ def try_one(name: str, reader: Reader, path: Path, content: bytes, found: Found)
         signal.signal(signal.SIGALRM, before)
 
 
-def fuzz(
-    place: Path, *, seed: int, keep_on: Callable[[Found], bool], only: str = ""
-) -> Found:
+def fuzz(place: Path, *, seed: int, keep_on: Callable[[Found], bool], only: str = "") -> Found:
     """Damage files of each reader in turn for as long as `keep_on` says."""
     kinds = {k: r for k, r in readers(place).items() if only in k}
     found, rng = Found(), np.random.default_rng(seed)

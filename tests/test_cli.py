@@ -1,5 +1,10 @@
+import errno
+import hashlib
 import json
 import shutil
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -214,3 +219,84 @@ def test_a_netlist_that_cannot_be_read_is_bad_input(model_file, tmp_path, capsys
     netlist.unlink()
     assert main(arguments) == 2
     assert "cannot read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["compile", "simulate", "verify"])
+def test_no_output_overwrites_the_model_it_was_made_from(verb, tmp_path, capsys, monkeypatch):
+    model = tmp_path / "net.json"
+    save(random_model("ctrnn", 2, 1, seed=2, activations=("tanh",)), model)
+    content = model.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert main([verb, "net.json", "-o", "."]) == 2
+    said = capsys.readouterr().err
+    assert "'net.json' would overwrite the model 'net.json'" in said
+    assert model.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [model]
+
+
+@pytest.mark.parametrize("option", ["--stimulus", "--spec", "--targets"])
+def test_no_report_overwrites_a_file_that_was_read(option, model_file, tmp_path, capsys):
+    read = tmp_path / "read.toml" if option == "--spec" else tmp_path / "read.csv"
+    read.write_text("[testbench]\nduration = 1.0\n" if option == "--spec" else "0,0\n1,1\n")
+    hold = ["--hold", "linear"] if option == "--stimulus" else []
+    arguments = ["verify", str(model_file), option, str(read), "--json", str(read), *hold]
+    content = read.read_bytes()
+    assert main(arguments) == 2
+    assert f"would overwrite the {option[2:]}" in capsys.readouterr().err
+    assert read.read_bytes() == content
+
+
+def test_a_linearization_does_not_overwrite_its_model(tmp_path, capsys):
+    model = tmp_path / "net.json"
+    save(random_model("ctrnn", 2, 1, seed=2, activations=("tanh",)), model)
+    assert main(["linearize", str(model), "-o", str(model)]) == 2
+    assert "would overwrite the model" in capsys.readouterr().err
+
+
+@pytest.mark.spice
+def test_a_netlist_that_was_edited_is_not_overwritten(model_file, tmp_path, capsys):
+    assert main(["compile", str(model_file), "-o", str(tmp_path)]) == 0
+    netlist = str(tmp_path / "net.cir")
+    arguments = ["verify-netlist", netlist, "--model", str(model_file), "-o", str(tmp_path)]
+    assert main(arguments) == 2
+    assert "would overwrite the netlist" in capsys.readouterr().err
+
+
+@pytest.mark.spice
+def test_waveforms_are_written_whole_or_not_at_all(model_file, tmp_path, monkeypatch, capsys):
+    def full(descriptor, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("rnn2circuit.report.files._write", full)
+    assert main(["simulate", str(model_file), "-o", str(tmp_path / "out")]) == 2
+    assert "the disk is full" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3, 0.6, 0.9, 1.2])
+def test_a_run_that_is_killed_leaves_whole_files_or_none(delay, model_file, tmp_path):
+    out = tmp_path / "out"
+    arguments = [sys.executable, "-m", "rnn2circuit", "compile", str(model_file), "-o", str(out)]
+    run = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(delay)
+    run.kill()
+    run.wait()
+    whole = {".cir": ".ends ctrnn_3\n", ".tb.cir": ".end\n", ".json": "}\n"}
+    for suffix, end in whole.items():
+        file = out / f"net{suffix}"
+        assert not file.exists() or file.read_text().endswith(end)
+
+
+def test_two_runs_in_one_directory_leave_the_files_of_one(model_file, tmp_path):
+    out = tmp_path / "out"
+    arguments = [sys.executable, "-m", "rnn2circuit", "compile", str(model_file), "-o", str(out)]
+    runs = [
+        subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert sorted(p.name for p in out.iterdir()) == ["net.cir", "net.json", "net.tb.cir"]
+    netlist = (out / "net.cir").read_bytes()
+    recorded = json.loads((out / "net.json").read_text())["netlist_sha256"]
+    assert hashlib.sha256(netlist).hexdigest() == recorded

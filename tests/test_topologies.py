@@ -584,15 +584,6 @@ def test_direct_synthesis_is_columnar_at_a_thousand_states():
 # Faults and golden netlists.
 
 MUTANTS = 16
-# A lattice's common-mode reference carries no current, so its value is free.
-FREE = ("r_common_",)
-
-
-def faulty(text: str, what: str) -> bool:
-    """Whether a mutation changes the circuit at all."""
-    line = what.split("'")[1]
-    changed = what.rsplit("'", 2)[1].split()
-    return not (line.startswith(FREE) and changed[1:3] == line.split()[1:3])
 
 
 @pytest.mark.parametrize("inputs", INPUT_COUPLINGS)
@@ -608,7 +599,7 @@ def test_every_single_fault_of_every_topology_is_caught(form, coupling, inputs):
         for what, text in mutants(compiled.netlist, MUTANTS, seed=k):
             record = dataclasses.replace(compiled.record, netlist_sha256=sha256_text(text))
             checks = check_equations(text, record, model, seed=1)
-            if faulty(text, what) and all(c.verdict is Verdict.PASS for c in checks):
+            if all(c.verdict is Verdict.PASS for c in checks):
                 escaped.append(what)
     assert not escaped
 
