@@ -142,9 +142,10 @@ def _equivalent_wiring(before: list[str], after: list[str]) -> str:
 
 
 def _equivalent_under_a_clock(kind: str, line: str, after: list[str]) -> str:
-    if line.startswith("c_") and after[:3] == line.split()[:3] and after[4:] == line.split()[4:]:
-        if kind in ("0.1 %", "1 %"):
-            return "a value that is sampled does not depend on the capacitor that keeps it"
+    before = line.split()
+    value_only = after[:3] == before[:3] and after[4:] == before[4:]
+    if line.startswith("c_") and kind in ("0.1 %", "1 %") and value_only:
+        return "a value that is sampled does not depend on the capacitor that keeps it"
     if kind == "doubled line" and line.startswith("s_"):
         return "two switches in parallel only settle faster"
     return ""

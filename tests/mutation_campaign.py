@@ -113,7 +113,7 @@ def run_campaign(*, per_kind: int, originals: int, seed: int = 1, every: int = 1
 
 
 def _compiled(variant, index: int) -> Compiled | None:
-    family, make, options = variant
+    _, make, options = variant
     model = make(index)
     # A cell with an odd number of layers may not be of a size that every coupling takes.
     try:

@@ -81,6 +81,7 @@ def readers(place: Path) -> dict[str, Reader]:
     made["model .keras"] = _files(".keras", keras, lambda p: load(p, clocked=True))
     h5 = [*DATA.glob("*.weights.h5")]
     made["model .weights.h5"] = _files(".weights.h5", h5, lambda p: load(p, clocked=True))
+    made["model .nir"] = Reader(suffix=".nir", seeds=(_nir(place),), read=load)
     csv = b"t,u1,u2\n0,0.5,1\n1,-0.25,2e-1\n2.5,1,0\n"
     made["stimulus .csv"] = Reader(
         suffix=".csv", seeds=(csv,), read=lambda p: load_stimulus(p, n_inputs=2, hold="linear")
@@ -171,6 +172,27 @@ def _mat() -> bytes:
     buffer = io.BytesIO()
     savemat(buffer, {"A": -np.eye(2), "B": np.ones((2, 1)), "C": np.ones((1, 2)), "D": 0.0})
     return buffer.getvalue()
+
+
+def _nir(place: Path) -> bytes:
+    import h5py
+
+    path = place / "seed.nir"
+    with h5py.File(path, "w") as file:
+        nodes = file.create_group("node/nodes")
+        for name, kind, values in (
+            ("in", "Input", {"shape": [1]}),
+            ("w", "Linear", {"weight": np.ones((2, 1))}),
+            ("li", "LI", {key: np.ones(2) for key in ("tau", "r", "v_leak")}),
+            ("out", "Output", {"shape": [2]}),
+        ):
+            group = nodes.create_group(name)
+            group["type"] = kind
+            for key, value in values.items():
+                group[key] = value
+        edges = [["in", "w"], ["w", "li"], ["li", "out"]]
+        file["node"].create_dataset("edges", data=edges, dtype=h5py.string_dtype())
+    return path.read_bytes()
 
 
 def _npz(**arrays: np.ndarray) -> bytes:

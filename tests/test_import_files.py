@@ -404,7 +404,7 @@ def huge(file):
 
 HDF5_FAULTS = [
     (lambda path: path.write_bytes(b"not hdf5"), "not a readable NIR file"),
-    (lambda path: None, "not a readable NIR file"),
+    (lambda path: None, "cannot be read: No such file"),
     (replaced("node/nodes/rec", h5py.ExternalLink("/etc/passwd", "/")), "'rec' is a link"),
     (replaced("node/nodes/rec", h5py.SoftLink("/node/nodes/li")), "'rec' is a link"),
     (hdf5(virtual), "must be an array held in the file itself"),
@@ -446,3 +446,31 @@ def test_without_h5py_the_error_says_what_to_install(tmp_path, monkeypatch):
 def test_a_directory_that_is_no_export_is_refused_as_such(tmp_path):
     with pytest.raises(ModelError, match=r"is a directory; a model is a file$"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ends with signal 11 on it"),
+        ("import time; time.sleep(60)", "does not end within 1 s"),
+    ],
+)
+def test_a_file_on_which_the_library_crashes_is_one_clear_sentence(
+    program, message, tmp_path, monkeypatch
+):
+    child = tmp_path / "child.py"
+    child.write_text(program)
+    monkeypatch.setattr("rnn2circuit.models.hdf5_file.CHILD", child)
+    monkeypatch.setattr("rnn2circuit.models.hdf5_file.TIMEOUT", 1.0)
+    path = tmp_path / "net.nir"
+    path.write_bytes(b"anything")
+    with pytest.raises(ModelError, match=message):
+        load(path)
+
+
+def test_a_nir_file_that_is_too_large_is_not_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnn2circuit.models.import_nir.MAX_BYTES", 4)
+    path = tmp_path / "net.nir"
+    path.write_bytes(b"12345")
+    with pytest.raises(ModelError, match="larger than 4 bytes"):
+        load(path)

@@ -8,7 +8,10 @@ allocated.
 
 import io
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,8 @@ from rnn2circuit.errors import ModelError
 MAX_OBJECTS = 10_000
 MAX_DEPTH = 16  # of groups; Keras nests seven
 PLAIN = "fiu"  # real numbers
+CHILD = Path(__file__).with_name("hdf5_child.py")
+TIMEOUT = 60.0  # s; a gigabyte takes one or two
 
 
 def read_hdf5(content: bytes, *, limit: int) -> dict[str, NDArray[Any]]:
@@ -41,6 +46,7 @@ def read_hdf5(content: bytes, *, limit: int) -> dict[str, NDArray[Any]]:
         import h5py  # noqa: PLC0415
     except ImportError:
         raise ModelError("reading HDF5 needs h5py: pip install 'rnn2circuit[keras]'") from None
+    refuse_crashing(content)
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             found: dict[str, NDArray[Any]] = {}
@@ -55,6 +61,34 @@ def read_hdf5(content: bytes, *, limit: int) -> dict[str, NDArray[Any]]:
         raise
     except Exception as error:  # the library answers damage with errors of many types
         raise ModelError(f"damaged HDF5 file: {type(error).__name__} {error}") from error
+
+
+def refuse_crashing(content: bytes) -> None:
+    """Read a file in a child process first, because some damaged ones end the process.
+
+    Raises
+    ------
+    ModelError
+        If the child is killed by a signal, or does not end.
+    """
+    try:
+        # Isolated from the directory of the script, which has modules named like the library's.
+        done = subprocess.run(
+            [sys.executable, "-P", str(CHILD)],
+            input=content,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(
+            f"damaged HDF5 file: reading it does not end within {TIMEOUT:.0f} s"
+        ) from None
+    if done.returncode < 0:
+        raise ModelError(
+            f"damaged HDF5 file: the library ends with signal {-done.returncode} on it"
+        )
 
 
 def _datasets(file: Any, h5py: Any) -> Iterator[tuple[str, Any]]:

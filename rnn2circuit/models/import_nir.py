@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2circuit.errors import ModelError
+from rnn2circuit.models.hdf5_file import refuse_crashing
 from rnn2circuit.models.linear import Linear
 from rnn2circuit.models.support import REFUSED, SupportRow
 
@@ -90,6 +91,9 @@ def linear_from_nir(path: Path) -> Linear:
         raise ModelError(
             "a .nir file is HDF5, which needs h5py: pip install 'rnn2circuit[nir]'"
         ) from error
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelError(f"the file is larger than {MAX_BYTES} bytes")
+    refuse_crashing(path.read_bytes())
     try:
         with h5py.File(path, "r") as file:
             nodes = _nodes(file)
