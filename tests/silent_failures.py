@@ -39,7 +39,11 @@ class Outcome:
     """ngspice's exit code and the tool's sentences: rule, extractor, simulator."""
 
     exit_code: int
-    said: str
+    sentences: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        return "; ".join(self.sentences)
 
 
 def _deck(id: str, condition: str, becomes: str, line: str, says: str) -> SilentDeck:
@@ -115,10 +119,10 @@ def run_deck(deck: SilentDeck, place: Path) -> Outcome:
         timeout=TIMEOUT,
         check=False,
     )
-    return Outcome(exit_code=done.returncode, said=_said(deck, text))
+    return Outcome(exit_code=done.returncode, sentences=_said(deck, text))
 
 
-def _said(deck: SilentDeck, text: str) -> str:
+def _said(deck: SilentDeck, text: str) -> tuple[str, ...]:
     found = netlist_findings(f"* title\n{deck.body}\n")
     if deck.id in IN_TESTBENCH:
         bench = text.replace(".tran", ".include net.cir\n.tran")
@@ -133,7 +137,7 @@ def _said(deck: SilentDeck, text: str) -> str:
         Ngspice().run(waves, timeout=TIMEOUT)
     except SimulationError as error:
         said.append(f"run: {str(error).splitlines()[0]}")
-    return "; ".join(said)
+    return tuple(said)
 
 
 def table(place: Path) -> str:
@@ -141,7 +145,7 @@ def table(place: Path) -> str:
     lines = ["| condition | what ngspice makes of it | what rnn2circuit says |", "|---|---|---|"]
     for deck in DECKS:
         outcome = run_deck(deck, place)
-        said = next(x for x in outcome.said.split("; ") if re.search(deck.says, x))
+        said = next(x for x in outcome.sentences if re.search(deck.says, x))
         said = said.replace("|", "\\|")
         lines.append(
             f"| {deck.condition} | exit code {outcome.exit_code}, {deck.becomes} | {said} |"
