@@ -209,7 +209,7 @@ def map_from_json(text: str) -> NetlistMap:
     """
     try:
         data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also of a number with thousands of digits
         raise CircuitError(f"the map is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise CircuitError(f"the map must be a JSON object, got {type(data).__name__}")
@@ -277,7 +277,10 @@ def _number(data: dict[str, object], name: str) -> float:
     value = data.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise CircuitError(f"map field {name!r} must be a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise CircuitError(f"map field {name!r} does not fit a float64") from None
 
 
 def _clock(data: dict[str, object]) -> ClockMap:
@@ -308,7 +311,7 @@ def _port_list(data: dict[str, object], name: str) -> tuple[PortMap, ...]:
                     v_offset=float(entry["v_offset"]),
                 )
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CircuitError(
                 f"map entry {name}[{k}] must hold name, port, volts_per_unit and v_offset: "
                 f"{type(error).__name__} {error}"

@@ -19,10 +19,11 @@ from random_models import random_cell, random_model
 from reader_fuzz import fuzz
 from silent_failures import DECKS, run_deck
 
-from rnn2circuit.errors import SimulationError, StimulusError, UnverifiableError
+from rnn2circuit.errors import CircuitError, SimulationError, StimulusError, UnverifiableError
 from rnn2circuit.flow import compile_model
 from rnn2circuit.flow.layers import SEED, Limits, read_back
 from rnn2circuit.simulate.rawfile import read_raw
+from rnn2circuit.statemap import map_from_json
 from rnn2circuit.stimulus import load_stimulus
 from rnn2circuit.verify.checks import Verdict
 from rnn2circuit.verify.equations import sha256_text
@@ -117,6 +118,21 @@ def test_expressions_of_any_depth_are_read_or_refused():
     with pytest.raises(UnverifiableError, match="more than 400 operations"):
         parse_shape("1" + "+1" * LONGEST)
     parse_shape("1" + "+1" * (LONGEST - 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"seconds_per_unit": 0.0', '"seconds_per_unit": ' + "1" * 5000, "the map is not JSON"),
+        ('"seconds_per_unit": 0.0', '"seconds_per_unit": ' + "1" * 400, "does not fit a float64"),
+        ('"volts_per_unit": 1.0', '"volts_per_unit": ' + "1" * 400, "must hold name, port"),
+    ],
+)
+def test_numbers_of_hundreds_of_digits_in_a_map_are_a_circuit_error(old, new, message):
+    text = coupled_by_gyrators().map_json
+    assert old in text
+    with pytest.raises(CircuitError, match=message):
+        map_from_json(text.replace(old, new, 1))
 
 
 @pytest.mark.parametrize("line", ["d", "q1 a"])

@@ -167,8 +167,11 @@ class GraphWalk:
 
     def filled(self, node: Node, _values: list[_Value | None]) -> None:
         value = np.asarray(node.attributes.get("value", np.zeros(1)))
-        if value.size != 1:
-            raise ModelError(f"{node.label} has a value of {value.size} numbers, expected one")
+        if value.size != 1 or value.dtype.kind not in "fiu":
+            raise ModelError(
+                f"{node.label} has a value of {value.size} numbers of dtype {value.dtype}, "
+                "expected one real number"
+            )
         self._set(node, _Filled(float(value.ravel()[0])))
 
     def expand(self, node: Node, values: list[_Value | None]) -> None:
