@@ -391,6 +391,11 @@ REFUSED = [
         CLOCKED,
         "a value of 2 numbers",
     ),
+    (
+        with_gru(op("ConstantOfShape", "one", "y", value="x")),
+        CLOCKED,
+        "expected one real number",
+    ),
     (with_gru(op("Constant", "", "y", value_string="x")), CLOCKED, "constant of an unsupported"),
     (with_gru(op("Transpose", "B3", "y"), arrays={"B3": np.ones(3)}), CLOCKED, "is no matrix"),
     (
