@@ -111,6 +111,13 @@ def test_the_time_scale_of_a_clocked_map_is_its_period():
     assert "seconds_per_unit: the map says" in identity.detail
 
 
+def test_a_readout_that_listens_to_a_sampled_state_is_wrong_in_one_phase_alone():
+    compiled = compile_model(random_cell("elman", 2, 1, 0), duration=1)
+    text = compiled.netlist.replace("r_sumy_1 y1 0 ", "r_sumy_1 y1 q2 ")
+    assert text != compiled.netlist
+    assert verdicts(compiled, text)["extraction.output"] is Verdict.FAIL
+
+
 def test_expressions_of_any_depth_are_read_or_refused():
     for text in ("(" * 5000, "-" * 5000, "tanh(" * 5000, "(" * (DEEPEST + 1) + "1"):
         with pytest.raises(UnverifiableError, match="nested deeper than 100"):

@@ -28,7 +28,8 @@ class Steps:
     """What a clocked netlist does at K states."""
 
     x_next: Matrix  # (K, n), V at the state ports after one period
-    outputs: Matrix  # (K, p), V at the output ports while the state is held
+    outputs: Matrix  # (K, p), V at the output ports while the next state is sampled
+    outputs_next: Matrix  # (K, p), V there once the next state is held, the inputs as they were
     by_x: tuple[Matrix, ...]  # (n, n) at each chosen state
     by_u: tuple[Matrix, ...]  # (n, m)
 
@@ -101,7 +102,8 @@ class ClockedSystem:
         rows = [(start.df_dv[place[k]][n:, :n], start.df_du[place[k]][n:, :m]) for k in jacobian_at]
         return Steps(
             x_next=x_next,
-            outputs=start.outputs,
+            outputs=at_rest.outputs,
+            outputs_next=after.outputs,
             by_x=tuple(moved @ np.linalg.solve(pull, by_x) for by_x, _ in rows),
             by_u=tuple(moved @ np.linalg.solve(pull, by_u) for _, by_u in rows),
         )
