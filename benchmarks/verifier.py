@@ -9,6 +9,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +22,29 @@ import silent_failures  # noqa: E402
 from hostile_labels import REFUSED, RIGHT, run_labels  # noqa: E402
 from random_circuits import compare_circuits  # noqa: E402
 
-PER_KIND, EVERY = 2, 3  # mutants of each kind of fault, in every third variant
-ORIGINALS = 1000
+PER_KIND = 2  # mutants of each kind of fault in each variant that is taken
+# Two processes: every sixth and every fifth variant, with other networks.
+RUNS = ({"every": 6, "seed": 1}, {"every": 5, "seed": 500_009})
+ORIGINALS = 500  # of each process
 LABELS = 400
 CIRCUITS = 500
 KILLED = 0.999  # of all mutants
 
 
 def mutants() -> tuple[str, bool]:
-    tally = mutation_campaign.run_campaign(per_kind=PER_KIND, originals=ORIGINALS, every=EVERY)
+    tally = mutation_campaign.Tally()
+    with ProcessPoolExecutor(len(RUNS)) as pool:
+        for part in pool.map(_campaign, RUNS):
+            tally.merge(part)
     for kind, found in tally.escaped.items():
         print(*(f"escaped: {kind}: {what}" for what in found), sep="\n", file=sys.stderr)
     print(*(f"accused: {what}" for what in tally.accused), sep="\n", file=sys.stderr)
     good = tally.kill_rate >= KILLED and not tally.accused
     return mutation_campaign.table(tally), good
+
+
+def _campaign(run: dict[str, int]) -> mutation_campaign.Tally:
+    return mutation_campaign.run_campaign(per_kind=PER_KIND, originals=ORIGINALS, **run)
 
 
 def labels() -> tuple[str, bool]:

@@ -51,6 +51,16 @@ class Tally:
     def kill_rate(self) -> float:
         return self.killed.total() / self.count
 
+    def merge(self, other: "Tally") -> None:
+        """Count what another campaign found as well."""
+        self.killed += other.killed
+        self.excluded += other.excluded
+        self.originals += other.originals
+        self.accused += other.accused
+        self.variants |= other.variants
+        for kind, found in other.escaped.items():
+            self.escaped.setdefault(kind, []).extend(found)
+
     def add(self, kind: str, what: str, *, passed: bool) -> None:
         if passed:
             self.escaped.setdefault(kind, []).append(what)
