@@ -119,6 +119,8 @@ def equivalent(mutant: Mutant) -> str:
     kind, line, after = mutant.kind, mutant.line, mutant.changed.split()
     if kind in ("sign", "swapped nodes") and line.startswith(("e_gn_", "b_nn_")):
         return "only an even power of what the element makes is used"
+    if kind == "sign" and _without_signs_in_abs(line) == _without_signs_in_abs(mutant.changed):
+        return "the sign of a factor within abs() is lost"
     if kind == "swapped nodes" and line[0] in "rs":
         return "a resistor or a switch has no direction"
     if kind == "swapped nodes" and line[0] in "cl" and float(line.split("ic=")[1]) == 0.0:
@@ -130,6 +132,11 @@ def equivalent(mutant: Mutant) -> str:
     if ".model sw_" in mutant.text:
         return _equivalent_under_a_clock(kind, line, after)
     return ""
+
+
+def _without_signs_in_abs(line: str) -> str:
+    """The line with factors directly within abs() made positive."""
+    return re.sub(r"\babs\(-(?=[\d.])", "abs(", line)
 
 
 def _equivalent_wiring(before: list[str], after: list[str]) -> str:
