@@ -7,7 +7,13 @@ ordinary suite runs one of each here, and more of them in test_realize.py and te
 import pytest
 from random_models import FAMILIES, SMOOTH_BOUNDED, random_model
 
-from rnn2circuit.flow import verify_model
+from rnn2circuit.flow import compile_model, simulate
+from rnn2circuit.simulate.ngspice import Ngspice
+from rnn2circuit.verify.checks import Verdict
+from rnn2circuit.verify.equations import check_equations
+from rnn2circuit.verify.evaluated import check_evaluated
+from rnn2circuit.verify.invariants import check_invariants
+from rnn2circuit.verify.transient import check_steps, check_waveforms
 
 CAMPAIGN = 50
 EXTRACTED, EVALUATED = 1e-9, 1e-9
@@ -48,13 +54,24 @@ def models(family, kind, count):
             yield seed - 1, model
 
 
+def layers(model, options, seed):
+    """All checks of one model: text, the simulator's own evaluation, waveforms, invariants."""
+    compiled = compile_model(model, **options)
+    text, record = compiled.netlist, compiled.record
+    yield from check_equations(text, record, model, seed=seed)
+    yield check_evaluated(text, record, model, Ngspice(), seed=seed, timeout=60)
+    run = simulate(compiled, simulator="ngspice")
+    yield check_waveforms(run.t, run.x, compiled.reference, limit=TRANSIENT)
+    yield check_steps(run.t, run.x, model, compiled.reference)
+    yield from check_invariants(model, run.t, run.x, compiled.reference.input(run.t))
+
+
 def worst_figures(family, kind, options, count):
     """Largest figure of each layer; no model may fail a check."""
     worst = dict.fromkeys(LIMITS, 0.0)
     for seed, model in models(family, kind, count):
-        result = verify_model(model, **options)
-        assert result.passed, (seed, result.report)
-        for check in result.report.checks:
+        for check in layers(model, options, seed):
+            assert check.verdict is Verdict.PASS, (seed, check)
             if check.id in worst:
                 worst[check.id] = max(worst[check.id], check.value)
     return worst
