@@ -6,7 +6,7 @@ import pytest
 
 from rnn2circuit.circuit.banks import SigmoidStages
 from rnn2circuit.circuit.circuit import counting
-from rnn2circuit.errors import ModelError
+from rnn2circuit.errors import ModelError, NotRealizableError
 from rnn2circuit.flow import compile_model, simulate, verify_model
 from rnn2circuit.models import HodgkinHuxley
 from rnn2circuit.models.activations import linoid, linoid_slope
@@ -212,6 +212,18 @@ FAULTS = [
     ({"c_m": np.ones(2), "g_k": np.ones(3)}, "c_m must have shape"),
     ({"w_in": np.ones(2)}, "w_in must have shape"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"coupling": "rails"}, "joined by gap junctions alone"),
+        ({"inputs_as": "resistor"}, "which input elements would load"),
+    ],
+)
+def test_couplings_that_membranes_do_not_have_are_refused(options, message):
+    with pytest.raises(NotRealizableError, match=message):
+        compile_model(neuron(w_in=np.array([[10.0]])), **options)
 
 
 @pytest.mark.parametrize(("fields", "message"), FAULTS)

@@ -8,7 +8,7 @@ import pytest
 from random_models import FAMILIES, random_model
 
 from rnn2circuit.flow import compile_model
-from rnn2circuit.models import Ctrnn, HodgkinHuxley, Linear
+from rnn2circuit.models import Ctrnn, HodgkinHuxley, Linear, Lrc
 from rnn2circuit.stimulus import PwlStimulus
 from rnn2circuit.units import si, spice_number
 
@@ -44,6 +44,22 @@ def squid_axon():
     return replace(model, x0=np.array([-65.0, 0.3177, 0.0529, 0.5961]))
 
 
+def window_pair() -> Lrc:
+    return Lrc(
+        g_leak=np.array([0.5, 1.0]),
+        e_leak=np.array([1.0, -1.0]),
+        g_syn=np.array([[0.0, 1.0], [2.0, 0.0]]),
+        k_syn=np.array([[0.0, -1.0], [1.0, 0.0]]),
+        slope=np.full((2, 2), 3.0),
+        offset=np.full((2, 2), -0.5),
+        w_elast=np.array([[1.0, 0.0], [0.0, -1.0]]),
+        b_elast=np.array([0.25, 0.0]),
+        elastance="symmetric",
+        k_elast=np.array([1.0, 2.0]),
+        x0=np.array([0.2, -0.1]),
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "model", "options"),
     [
@@ -52,6 +68,7 @@ def squid_axon():
         ("linear_2_rc_gyrator", tiny_linear, {"coupling": "gyrator"}),
         ("linear_2_rl_vccs", tiny_linear, {"form": "rl"}),
         ("gated_4_rc_vccs", squid_axon, {}),
+        ("lrc_2_rc_variable", window_pair, {"capacitance": "variable"}),
     ],
 )
 def test_the_committed_netlists_are_what_is_written_today(golden, name, model, options):
