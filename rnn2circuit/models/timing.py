@@ -56,20 +56,29 @@ def largest_step(solution: ReferenceSolution, *, accuracy: str, exponent: float 
     Parameters
     ----------
     exponent : float
-        Lyapunov exponent per model time unit (see `divergence`). Where it is positive, an error
-        counts within windows of half its inverse: beyond, no step would keep solutions together.
+        Lyapunov exponent per model time unit (see `divergence`). Where it is positive and no
+        affordable step would keep solutions together to the end, an error counts within windows
+        of half its inverse.
     """
-    window = WINDOW / exponent if exponent > 0 else np.inf
-    error = _error_per_square(solution, window)
+    steps = _steps_for(solution, accuracy, np.inf)
+    if exponent > 0 and steps > MOST_STEPS[accuracy]:
+        steps = _steps_for(solution, accuracy, WINDOW / exponent)
+    return solution.t_end / int(np.clip(steps, FEWEST_STEPS, MOST_STEPS[accuracy]))
+
+
+def _steps_for(solution: ReferenceSolution, accuracy: str, window: float) -> float:
+    """How many steps keep every state within STEP_ERROR of its range, for each window alone."""
+    with np.errstate(over="ignore", invalid="ignore"):  # an error that grows beyond all bounds
+        error = _error_per_square(solution, window)
     span = solution.range
     span = np.maximum(span, 1e-3 * float(span.max()))
     moving = span > 0
-    steps = FEWEST_STEPS
-    if np.any(moving):
-        worst = float(np.max(error[moving] / span[moving]))
-        wanted = np.ceil(solution.t_end * np.sqrt(worst / STEP_ERROR[accuracy]))
-        steps = int(np.clip(wanted, FEWEST_STEPS, MOST_STEPS[accuracy]))
-    return solution.t_end / steps
+    if not np.any(moving):
+        return 0.0
+    worst = float(np.max(error[moving] / span[moving]))
+    if not np.isfinite(worst):
+        return np.inf
+    return float(np.ceil(solution.t_end * np.sqrt(worst / STEP_ERROR[accuracy])))
 
 
 def _pieces(solution: ReferenceSolution) -> list[Vector]:
