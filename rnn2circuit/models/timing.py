@@ -21,6 +21,7 @@ SHORTEST_PIECE = 1e-4  # of the run; shorter pieces (edges of held samples) are 
 STEP_ERROR = {"default": 2e-5, "high": 2e-7}
 FEWEST_STEPS = 400
 MOST_STEPS = {"default": 20_000, "high": 400_000}
+OUT_OF_REACH = 2.0  # times the most steps: with those the error would be four times STEP_ERROR
 
 
 def default_duration(model: AbstractModel) -> float:
@@ -61,7 +62,7 @@ def largest_step(solution: ReferenceSolution, *, accuracy: str, exponent: float 
         of half its inverse.
     """
     steps = _steps_for(solution, accuracy, np.inf)
-    if exponent > 0 and steps > MOST_STEPS[accuracy]:
+    if exponent > 0 and steps > OUT_OF_REACH * MOST_STEPS[accuracy]:
         steps = _steps_for(solution, accuracy, WINDOW / exponent)
     return solution.t_end / int(np.clip(steps, FEWEST_STEPS, MOST_STEPS[accuracy]))
 
