@@ -4,7 +4,7 @@ import argparse
 from typing import get_args
 
 from rnn2circuit.devices.eseries import SERIES
-from rnn2circuit.flow import SEED, Limits
+from rnn2circuit.flow import SEED, Level, Limits
 from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
 from rnn2circuit.simulate.registry import SIMULATORS
 from rnn2circuit.synthesis.proportions import CapacitorChoice, SwingChoice
@@ -126,7 +126,7 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
         default="fixed",
         help="of an LRC: elastance times current into a fixed capacitor, or a variable capacitor",
     )
-    verb.add_argument("--level", choices=["ideal"], default="ideal")
+    verb.add_argument("--level", choices=get_args(Level), default="ideal")
     group = verb.add_argument_group("coordinates of a linear network's states")
     group.add_argument("--strategy", choices=STRATEGIES, default="direct")
     group.add_argument(

@@ -56,6 +56,19 @@ class ClockMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyMap:
+    """A constant voltage that a circuit needs at one of its ports."""
+
+    name: str
+    port: str
+    voltage: float  # V
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.voltage):
+            raise CircuitError(f"voltage of {self.name} must be finite, got {self.voltage!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateMap:
     """All ports of a circuit, and the time scale ``t_circuit = seconds_per_unit * t``.
 
@@ -68,6 +81,7 @@ class StateMap:
     outputs: tuple[PortMap, ...]  # empty where the model has no readout
     seconds_per_unit: float  # s per model time unit
     clock: ClockMap | None = None  # of clocked cells, whose unit of time is one step
+    supplies: tuple[SupplyMap, ...] = ()  # of levels whose parts need any
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.seconds_per_unit) and self.seconds_per_unit > 0):
@@ -75,8 +89,9 @@ class StateMap:
 
     @property
     def ports(self) -> tuple[str, ...]:
-        """Port nets in the order of the subcircuit: inputs, clock, states, outputs."""
-        return (*self.driven, *(m.port for m in (*self.states, *self.outputs)))
+        """Port nets in the order of the subcircuit: inputs, clock, states, outputs, supplies."""
+        shown = (m.port for m in (*self.states, *self.outputs))
+        return (*self.driven, *shown, *(m.port for m in self.supplies))
 
     @property
     def driven(self) -> tuple[str, ...]:
@@ -188,6 +203,8 @@ def map_to_json(record: NetlistMap) -> str:
         data["order"] = record.order
     if record.rounding:
         data |= {"rounding": record.rounding, "rounding_error": record.rounding_error}
+    if ports.supplies:
+        data["supplies"] = [asdict(m) for m in ports.supplies]
     if ports.clock is not None:
         data |= {
             "clock_period": ports.clock.period,
@@ -225,9 +242,12 @@ def map_from_json(text: str) -> NetlistMap:
         outputs=_port_list(data, "outputs"),
         seconds_per_unit=_number(data, "seconds_per_unit"),
         clock=_clock(data) if "clock_period" in data else None,
+        supplies=_supplies(data),
     )
     if data.get("ports") != list(state_map.ports):
-        raise CircuitError("map field 'ports' must list inputs, clock, states, outputs in order")
+        raise CircuitError(
+            "map field 'ports' must list inputs, clock, states, outputs, supplies in order"
+        )
     counts = data.get("element_counts")
     if not isinstance(counts, dict) or not all(isinstance(v, int) for v in counts.values()):
         raise CircuitError("map field 'element_counts' must map kinds to whole numbers")
@@ -294,6 +314,28 @@ def _clock(data: dict[str, object]) -> ClockMap:
         low=_number(data, "clock_low"),
         high=_number(data, "clock_high"),
     )
+
+
+def _supplies(data: dict[str, object]) -> tuple[SupplyMap, ...]:
+    entries = data.get("supplies", [])
+    if not isinstance(entries, list):
+        raise CircuitError(f"map field 'supplies' must be a list of supplies, got {entries!r}")
+    supplies: list[SupplyMap] = []
+    for k, entry in enumerate(entries):
+        try:
+            supplies.append(
+                SupplyMap(
+                    name=str(entry["name"]),
+                    port=str(entry["port"]),
+                    voltage=float(entry["voltage"]),
+                )
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise CircuitError(
+                f"map entry supplies[{k}] must hold name, port and voltage: "
+                f"{type(error).__name__} {error}"
+            ) from error
+    return tuple(supplies)
 
 
 def _port_list(data: dict[str, object], name: str) -> tuple[PortMap, ...]:

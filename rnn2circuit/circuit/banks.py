@@ -26,8 +26,10 @@ from rnn2circuit.circuit.multiport import (
     SeriesTransresistances,
     Transformers,
 )
+from rnn2circuit.circuit.parts import Multipliers, OpAmps, Otas
 from rnn2circuit.errors import CircuitError
 
+SUPPLY_PINS = ("positive", "negative")
 CHARACTERISTICS = ("tanh", "logistic", "relu", "softplus", "sqrt", "exp", "linoid")
 
 
@@ -320,6 +322,9 @@ Bank: TypeAlias = (  # closed: a new kind must break the type check of every con
     | DifferenceAmplifiers
     | SeriesTransresistances
     | Transformers
+    | OpAmps
+    | Otas
+    | Multipliers
 )
 
 
@@ -346,3 +351,9 @@ def net_columns(bank: Bank) -> tuple[str, ...]:  # noqa: C901 - one case per ban
             return ("p", "n")
         case Transformers():
             return ("secondary", "net")
+        case OpAmps():
+            return ("p", "n", "out", *SUPPLY_PINS)
+        case Otas():
+            return ("p", "n", "bias", "out", *SUPPLY_PINS)
+        case Multipliers():
+            return ("x1", "x2", "y1", "y2", "out", "z", *SUPPLY_PINS)

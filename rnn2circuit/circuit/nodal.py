@@ -21,6 +21,9 @@ from rnn2circuit.circuit.banks import (
     DifferenceAmplifiers,
     Gyrators,
     Inductors,
+    Multipliers,
+    OpAmps,
+    Otas,
     Products,
     Resistors,
     SeriesTransresistances,
@@ -242,7 +245,15 @@ def _stamp(stamps: _Stamps, number: int, bank: Bank) -> None:  # noqa: C901 - on
             winding, net = (branch[0][bank.transformer], none), (bank.net, none)
             stamps.add(-bank.turns, winding, net)
             stamps.add(-bank.turns, net, winding)
-        case SigmoidStages() | Products() | Switches() | VariableCapacitors():
+        case (
+            SigmoidStages()
+            | Products()
+            | Switches()
+            | VariableCapacitors()
+            | OpAmps()
+            | Otas()
+            | Multipliers()
+        ):
             raise CircuitError(
                 f"bank {bank.stem!r} of {type(bank).__name__} is not linear; "
                 "linearize the model first"

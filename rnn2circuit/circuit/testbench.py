@@ -55,7 +55,14 @@ class PulseSource:
             )
 
 
-Source: TypeAlias = PwlSource | SineSource | PulseSource
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplySource:
+    """A constant voltage."""
+
+    voltage: float  # V
+
+
+Source: TypeAlias = PwlSource | SineSource | PulseSource | SupplySource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +106,8 @@ class Testbench:
         Port net and what drives it.
     recorded : tuple of str
         Port nets to save.
+    level : str
+        How exact the parts are, which decides how exactly it is worth solving their equations.
     """
 
     __test__ = False  # a testbench, not a test
@@ -109,3 +118,4 @@ class Testbench:
     sources: tuple[tuple[str, Source], ...]
     recorded: tuple[str, ...]
     transient: Transient
+    level: str = "ideal"

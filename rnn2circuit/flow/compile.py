@@ -9,11 +9,13 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 import numpy as np
 
 from rnn2circuit.circuit.testbench import Testbench
+from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import (
     StimulusError,
     UsageError,
 )
 from rnn2circuit.flow.coordinates import change_states, read_coordinates, with_coordinates
+from rnn2circuit.flow.levels import Level, at_level, realistic_scale
 from rnn2circuit.flow.values import (
     RoundedRealization,
     Values,
@@ -51,8 +53,6 @@ from rnn2circuit.verify.equations import sha256_text
 from rnn2circuit.writers.ngspice import write_subcircuit, write_testbench
 
 Accuracy: TypeAlias = Literal["default", "high"]
-Level: TypeAlias = Literal["ideal"]
-
 
 TOOL_VERSION = version("rnn2circuit")
 _FAMILY = re.compile(r"[a-z][a-z0-9_]{0,40}")  # it becomes part of the subcircuit's name
@@ -174,6 +174,7 @@ def compile_model(
     realizer: Realizer | None = None,
     capacitance: Capacitance = "fixed",
     values: Values | None = None,
+    technology: Technology | None = None,
 ) -> Compiled:
     """Compile a model to a netlist with testbench and map.
 
@@ -182,7 +183,8 @@ def compile_model(
     name : str
         Stem of the files; letters, digits, ``_`` and ``-``.
     form, coupling, level
-        See `synthesis.realize.realize`. The level is ``ideal``.
+        See `synthesis.realize.realize`. The level is ``ideal`` (controlled sources) or ``macro``
+        (op-amps, OTAs and multipliers); see docs/levels.md.
     strategy : str
         Coordinates of the states of a linear model, see `linearize.strategies`. All but
         ``direct`` keep the behaviour from inputs to outputs and give up the single states.
@@ -208,6 +210,8 @@ def compile_model(
         How an LRC's liquid capacitance is realized; see `synthesis.realize.realize`.
     values : Values, optional
         Of a linear model: preferred values, ranges, swing and capacitors; see docs/values.md.
+    technology : Technology, optional
+        The parts of levels other than ideal, and their supplies.
 
     Raises
     ------
@@ -234,6 +238,10 @@ def compile_model(
         "amperes_per_unit": amperes_per_unit,
         "impedance": impedance,
     }
+    reference = None
+    if level != "ideal":
+        reference = _reference(model, stimulus, duration)
+        given = realistic_scale(model, reference, technology or Technology(), given)
     scaling = _scaling(target, given)
     if capacitance not in CAPACITANCES:
         known = ", ".join(CAPACITANCES)
@@ -257,6 +265,8 @@ def compile_model(
     rounded = None if values is None else round_realization(realization, target, model, values)
     if rounded is not None:
         realization = rounded.realization
+    lowered = at_level(realization, level, technology or Technology())
+    realization = lowered.realization
     subckt = f"{model.family}_{target.n_states}"
     weights = weights_sha256(model)
     netlist = write_subcircuit(
@@ -272,6 +282,7 @@ def compile_model(
             *_scaling_lines(realization),
             *([] if inputs_as == "vccs" else [f"inputs as {inputs_as}s"]),
         ],
+        library=lowered.library,
     )
     record = NetlistMap(
         netlist=f"{name}.cir",
@@ -306,6 +317,7 @@ def compile_model(
         step=step,
         accuracy=accuracy,
         realized=changed if rounded is None else rounded.equations,
+        reference=reference,
     )
     return replace(
         compiled,
@@ -390,18 +402,16 @@ def _with_testbench(
     step: float | None,
     accuracy: Accuracy,
     realized: Linear | None = None,
+    reference: ReferenceSolution | Trajectory | None = None,
 ) -> Compiled:
-    reference: ReferenceSolution | Trajectory
     exponent = 0.0
     original: ReferenceSolution | None = None
-    if isinstance(model, AbstractCell):
-        reference = _run_program(model, stimulus, duration)
-        stimulus, duration = reference.stimulus, reference.t_end
+    if reference is None:
+        reference = _reference(model, stimulus, duration)
+    stimulus, duration = reference.stimulus, reference.t_end
+    if isinstance(reference, Trajectory):
         h = HELD_STEP[accuracy]
     else:
-        continuous = _continuous(model)
-        stimulus, duration = _drive(continuous, stimulus, duration)
-        reference = solve(continuous, stimulus, t_end=duration)
         exponent = lyapunov_exponent(reference)
         h = largest_step(reference, accuracy=accuracy, exponent=exponent)
         if realized is not None:
@@ -425,6 +435,17 @@ def _with_testbench(
         realized=realized,
         original=original,
     )
+
+
+def _reference(
+    model: AbstractNetwork, stimulus: Stimulus | None, duration: float | None
+) -> ReferenceSolution | Trajectory:
+    """The network's own answer to the stimulus that is given, or to the usual one."""
+    if isinstance(model, AbstractCell):
+        return _run_program(model, stimulus, duration)
+    continuous = _continuous(model)
+    stimulus, duration = _drive(continuous, stimulus, duration)
+    return solve(continuous, stimulus, t_end=duration)
 
 
 def _bench_title(record: NetlistMap, stimulus: Stimulus) -> list[str]:

@@ -12,6 +12,9 @@ from rnn2circuit.circuit.banks import (
     DifferenceAmplifiers,
     Gyrators,
     Inductors,
+    Multipliers,
+    OpAmps,
+    Otas,
     Products,
     Resistors,
     SeriesTransresistances,
@@ -110,5 +113,8 @@ def _values(bank: Bank) -> tuple[str, Vector]:
             | DifferenceAmplifiers()
             | SeriesTransresistances()
             | Transformers()
+            | OpAmps()
+            | Otas()
+            | Multipliers()
         ):
             return "", np.zeros(0)

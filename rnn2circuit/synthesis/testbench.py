@@ -7,6 +7,7 @@ from rnn2circuit.circuit.testbench import (
     PwlSource,
     SineSource,
     Source,
+    SupplySource,
     Testbench,
     Transient,
 )
@@ -18,7 +19,7 @@ from rnn2circuit.stimulus import EDGE_FRACTION, PwlStimulus, SineStimulus, Stimu
 def make_testbench(
     record: NetlistMap, stimulus: Stimulus, *, duration: float, step: float
 ) -> Testbench:
-    """Drive inputs and clock, record states and outputs, from t = 0 for `duration` time units.
+    """Drive inputs, clock and supplies, record states and outputs for `duration` time units.
 
     Raises
     ------
@@ -40,7 +41,9 @@ def make_testbench(
                 for k, m in enumerate(ports.inputs)
             ),
             *clock,
+            *((m.port, SupplySource(voltage=m.voltage)) for m in ports.supplies),
         ),
+        level=record.level,
         recorded=tuple(m.port for m in (*ports.states, *ports.outputs)),
         transient=Transient(
             step=step * seconds, stop=duration * seconds, from_initial=record.form == "rl"

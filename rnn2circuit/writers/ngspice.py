@@ -31,6 +31,9 @@ from rnn2circuit.circuit.banks import (
     DifferenceAmplifiers,
     Gyrators,
     Inductors,
+    Multipliers,
+    OpAmps,
+    Otas,
     Products,
     Resistors,
     SeriesTransresistances,
@@ -41,9 +44,17 @@ from rnn2circuit.circuit.banks import (
     Transresistances,
     VariableCapacitors,
     VoltageAmplifiers,
+    net_columns,
 )
 from rnn2circuit.circuit.circuit import GROUND, Circuit
-from rnn2circuit.circuit.testbench import PulseSource, PwlSource, SineSource, Source, Testbench
+from rnn2circuit.circuit.testbench import (
+    PulseSource,
+    PwlSource,
+    SineSource,
+    Source,
+    SupplySource,
+    Testbench,
+)
 from rnn2circuit.units import spice_number as num
 
 # Newton to the last digits, because every accepted step is compared with the step equation;
@@ -51,6 +62,10 @@ from rnn2circuit.units import spice_number as num
 # decides and the error keeps its second order in it (charge and truncation control cut steps
 # only where they would be off by about 1e-6).
 OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 trtol=7000"
+
+# Real parts are wrong by 1e-4 and more: solving for more digits than that only costs time, and
+# tolerances far below what transistors resolve make ngspice cut its steps without end.
+REALISTIC_OPTIONS = ".options reltol=1e-5 abstol=1e-12 vntol=1e-6 itl4=200"
 
 CHARACTERISTICS = {
     "tanh": "tanh(v({0}))",
@@ -66,7 +81,9 @@ NOISE_POINTS = 60  # per decade: the integral of a pole is then right to 1e-4
 PWL_POINTS_PER_LINE = 8  # keeps lines short enough to read
 
 
-def write_subcircuit(circuit: Circuit, *, name: str, title: Sequence[str]) -> str:
+def write_subcircuit(
+    circuit: Circuit, *, name: str, title: Sequence[str], library: str = ""
+) -> str:
     """The netlist of a circuit: one flat ``.subckt``.
 
     Parameters
@@ -75,6 +92,8 @@ def write_subcircuit(circuit: Circuit, *, name: str, title: Sequence[str]) -> st
         Subcircuit name, positional like all others.
     title : sequence of str
         Comment lines for the head, printable ASCII.
+    library : str
+        Definitions of the parts that it calls.
     """
     nets = circuit.nets
     lines = [f"* {line}" for line in title]
@@ -85,7 +104,7 @@ def write_subcircuit(circuit: Circuit, *, name: str, title: Sequence[str]) -> st
         lines += cards(bank, nets)
     lines += initial_conditions(circuit)
     lines.append(f".ends {name}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + library
 
 
 def initial_conditions(circuit: Circuit) -> list[str]:
@@ -214,6 +233,8 @@ def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one cas
             ]
         case Transformers():
             return _transformers(bank, nets)
+        case OpAmps() | Otas() | Multipliers():
+            return _parts(bank, nets)
         case _:
             assert_never(bank)
 
@@ -221,7 +242,8 @@ def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one cas
 def write_testbench(bench: Testbench, *, title: Sequence[str]) -> str:
     """A deck that runs as it stands: ``ngspice -b -n -r out.raw FILE``."""
     lines = [f"* {line}" for line in title]
-    lines += [f".include {bench.netlist}", OPTIONS]
+    options = OPTIONS if bench.level == "ideal" else REALISTIC_OPTIONS
+    lines += [f".include {bench.netlist}", options]
     for port, source in bench.sources:
         lines += source_card(port, source)
     lines.append(f"x_dut {' '.join(bench.ports)} {bench.subckt}")
@@ -258,6 +280,8 @@ def source_card(port: str, source: Source) -> list[str]:
             edges = (source.edge, source.edge, source.high_for, source.period)
             values = (source.low, source.high, 0.0, *edges)
             return [f"v_{port} {port} 0 pulse({' '.join(num(v) for v in values)})"]
+        case SupplySource():
+            return [f"v_{port} {port} 0 {num(source.voltage)}"]
         case PwlSource():
             pairs = [
                 f"{t!r} {v!r}"
@@ -297,6 +321,36 @@ def _gyrator(
     """SPICE has no gyrator: two transconductances of opposite sign are one, exactly."""
     port1, port2 = f"{nets[p1]} {nets[n1]}", f"{nets[p2]} {nets[n2]}"
     return f"g_{name}_f {port1} {port2} {g!r}", f"g_{name}_r {port2} {port1} {-g!r}"
+
+
+# Subcircuit of each part, and the errors that one instance may have.
+PART_NAMES = {OpAmps: "r2c_opamp", Otas: "r2c_ota", Multipliers: "r2c_multiplier"}
+PART_ERRORS = {
+    OpAmps: {"vos": "offset"},
+    Otas: {"vos": "offset", "ge": "gain_error"},
+    Multipliers: {
+        "ge": "gain_error",
+        "xos": "x_offset",
+        "yos": "y_offset",
+        "zos": "output_offset",
+    },
+}
+
+
+def _parts(bank: OpAmps | Otas | Multipliers, nets: Sequence[str]) -> list[str]:
+    """One call of a subcircuit each; errors where an instance has its own."""
+    part, errors = PART_NAMES[type(bank)], PART_ERRORS[type(bank)]
+    pins: list[list[int]] = [getattr(bank, name).tolist() for name in net_columns(bank)]
+    values: list[list[float]] = [getattr(bank, name).tolist() for name in errors.values()]
+    lines: list[str] = []
+    for k, name in enumerate(_names(bank)):
+        own = "".join(
+            f" {parameter}={column[k]!r}"
+            for parameter, column in zip(errors, values, strict=True)
+            if column[k] != 0.0
+        )
+        lines.append(f"x_{name} {' '.join(nets[pin[k]] for pin in pins)} {part}{own}")
+    return lines
 
 
 def _transformers(bank: Transformers, nets: Sequence[str]) -> list[str]:

@@ -1,0 +1,92 @@
+"""Banks of parts that have pins for their supplies: op-amps, OTAs, multipliers.
+
+What a part does exactly is a matter of the library that comes with a netlist; the sentence below
+is what the network relies on. The conventions of all banks are in `banks`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn2circuit.arrays import Indices, Vector
+from rnn2circuit.circuit.columns import check_columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OpAmps:
+    """Operational amplifier: with feedback, ``v(p) = v(n) - offset``."""
+
+    stem: str
+    index: Indices
+    meaning: str
+    p: Indices
+    n: Indices
+    out: Indices
+    positive: Indices  # supply nets
+    negative: Indices
+    offset: Vector  # V
+
+    def __post_init__(self) -> None:
+        nets = ("p", "n", "out", "positive", "negative")
+        check_columns(self, nets=nets, values=("offset",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Otas:
+    """Transconductance amplifier: ``I tanh((v(p) - v(n) + offset) / (2 V_T))`` into `out`.
+
+    I is the current into `bias`, times ``1 + gain_error``; V_T the thermal voltage.
+    """
+
+    stem: str
+    index: Indices
+    meaning: str
+    p: Indices
+    n: Indices
+    bias: Indices
+    out: Indices
+    positive: Indices
+    negative: Indices
+    offset: Vector  # V
+    gain_error: Vector
+
+    def __post_init__(self) -> None:
+        nets = ("p", "n", "bias", "out", "positive", "negative")
+        check_columns(self, nets=nets, values=("offset", "gain_error"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Multipliers:
+    """Four-quadrant multiplier: ``v(out) = v(x1, x2) v(y1, y2) / 10 V + v(z)``.
+
+    The product has the factor ``1 + gain_error``; each of its inputs and the output an offset.
+    """
+
+    stem: str
+    index: Indices
+    meaning: str
+    x1: Indices
+    x2: Indices
+    y1: Indices
+    y2: Indices
+    out: Indices
+    z: Indices
+    positive: Indices
+    negative: Indices
+    gain_error: Vector
+    x_offset: Vector  # V
+    y_offset: Vector  # V
+    output_offset: Vector  # V
+
+    def __post_init__(self) -> None:
+        nets = ("x1", "x2", "y1", "y2", "out", "z", "positive", "negative")
+        values = ("gain_error", "x_offset", "y_offset", "output_offset")
+        check_columns(self, nets=nets, values=values)
+
+
+PARTS = (OpAmps, Otas, Multipliers)
+
+
+def none_of(count: int) -> Vector:
+    """A column of errors that are zero."""
+    return np.zeros(count)

@@ -1,0 +1,103 @@
+"""Levels: the ideal circuit as it is, or lowered to parts of a technology."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from rnn2circuit.circuit.circuit import Circuit
+from rnn2circuit.circuit.parts import Multipliers, OpAmps, Otas
+from rnn2circuit.devices.macromodels import MULTIPLIER, OPAMP, OTA, macro_library
+from rnn2circuit.devices.technology import Technology
+from rnn2circuit.errors import NotRealizableError
+from rnn2circuit.lowering.realistic import SUPPLIES, lower
+from rnn2circuit.models.base import AbstractCell, AbstractNetwork
+from rnn2circuit.models.reference import ReferenceSolution
+from rnn2circuit.models.trajectory import Trajectory
+from rnn2circuit.statemap import SupplyMap
+from rnn2circuit.synthesis.realize import Realization
+
+Level: TypeAlias = Literal["ideal", "macro"]
+
+# Of the swing that parts allow: what a state takes of it, so that sums of two fit as well.
+STATE_SHARE = 0.45
+STEPS = (5.0, 2.0, 1.0)  # volts per unit are 1, 2 or 5 times a power of ten
+# A sample and hold of 1 kohm and 2 nF is what op-amps drive with ease.
+CELL_IMPEDANCE = 1e6
+SAMPLES = 2001  # of the run, among which its largest values are looked for
+TINY = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lowered:
+    """A realization with the definitions of its parts."""
+
+    realization: Realization
+    library: str
+
+
+def at_level(realization: Realization, level: Level, technology: Technology) -> Lowered:
+    """The realization with parts of `technology`.
+
+    Raises
+    ------
+    NotRealizableError
+        If the form or an element has no parts, or a value does not fit.
+    """
+    if level == "ideal":
+        return Lowered(realization=realization, library="")
+    if realization.form != "rc":
+        raise NotRealizableError(f"level {level} realizes form 'rc', got {realization.form!r}")
+    circuit = lower(realization.circuit, technology)
+    voltages = (technology.supply, -technology.supply, technology.reference)
+    supplies = tuple(
+        SupplyMap(name=name, port=name, voltage=voltage)
+        for name, voltage in zip(SUPPLIES, voltages, strict=True)
+    )
+    state_map = replace(realization.state_map, supplies=supplies)
+    return Lowered(
+        realization=replace(realization, circuit=circuit, state_map=state_map),
+        library=macro_library(technology, _parts_in(circuit)),
+    )
+
+
+def realistic_scale(
+    model: AbstractNetwork,
+    reference: ReferenceSolution | Trajectory,
+    technology: Technology,
+    given: dict[str, Any],
+) -> dict[str, Any]:
+    """`given`, with volts per unit with which the run uses the parts' swing well, if it has none.
+
+    Raises
+    ------
+    NotRealizableError
+        If the volts per unit that are given drive a state beyond the swing.
+    """
+    t = np.linspace(0.0, reference.t_end, SAMPLES)
+    x, u = reference(t), reference.stimulus(t)
+    y = model.readout(x, u)
+    states = float(np.abs(np.concatenate([x, u], axis=1)).max(initial=0.0))
+    outputs = float(np.abs(y).max(initial=0.0))
+    volts = given["volts_per_unit"]
+    if volts is None:
+        most = technology.swing / max(states / STATE_SHARE, outputs, TINY)
+        decade = 10.0 ** np.floor(np.log10(most))
+        volts = decade * next(s for s in STEPS if s * decade <= most * (1 + TINY))
+    elif volts * max(states, outputs) > technology.swing:
+        raise NotRealizableError(
+            f"{volts:g} V per unit drive a state, input or output to "
+            f"{volts * max(states, outputs):.3g} V, the parts have {technology.swing:g} V; lower "
+            "volts_per_unit"
+        )
+    impedance = given["impedance"]
+    if impedance is None and isinstance(model, AbstractCell):
+        impedance = CELL_IMPEDANCE
+    return {**given, "volts_per_unit": float(volts), "impedance": impedance}
+
+
+def _parts_in(circuit: Circuit) -> frozenset[str]:
+    names = {OpAmps: OPAMP, Otas: OTA, Multipliers: MULTIPLIER}
+    return frozenset(
+        name for kind, name in names.items() if any(isinstance(b, kind) for b in circuit.banks)
+    )

@@ -1,0 +1,1 @@
+"""From ideal circuits to parts: what a circuit computes, and what computes it on a board."""
