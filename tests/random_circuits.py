@@ -11,18 +11,22 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
+from wrapped import wrapped
 
 from rnn2circuit.errors import SimulationError, UnverifiableError
 from rnn2circuit.simulate.interface import Deck
 from rnn2circuit.simulate.ngspice import Ngspice
 from rnn2circuit.verify.clocked import at_clock
 from rnn2circuit.verify.extraction import ExtractedSystem, extract_from
-from rnn2circuit.verify.netlist import read_netlist
+from rnn2circuit.verify.netlist import has_subcircuits, read_netlist
 
 AGREEMENT = 1e-9  # of each rate
 CANCELLED = 1e-6  # of the largest rate: a smaller one is what is left of terms that cancel
 OPTIONS = ".options reltol=1e-12 abstol=1e-18 vntol=1e-15"
 KINDS = "rclviegfhbs"
+OUTSIDE = frozenset(
+    {"u1", "clk", *(f"shown{k}" for k in range(1, 20))}
+)  # nets that keep their names
 TIMEOUT = 30.0  # s
 SHOWN = 1000.0  # V per A, of inductor currents at their ports
 CLOCK = (0.0, 1.0)  # V
@@ -38,17 +42,25 @@ class Comparison:
     failed: Counter[str] = field(default_factory=Counter)  # no operating point that is accepted
     kinds: Counter[str] = field(default_factory=Counter)  # circuits that were compared, by element
     disagreements: list[str] = field(default_factory=list)
+    wrapped: int = 0  # circuits with subcircuits
 
     @property
     def count(self) -> int:
         return len(self.errors) + self.refused.total() + self.failed.total()
 
 
-def compare_circuits(count: int, *, seed: int) -> Comparison:
-    """Draw `count` circuits and compare extractor and ngspice at one random state of each."""
+def compare_circuits(count: int, *, seed: int, parts: int = 0) -> Comparison:
+    """Draw `count` circuits and compare extractor and ngspice at one random state of each.
+
+    Where `parts` is given, so many groups of elements are wrapped into subcircuits first, with
+    parameters for values.
+    """
     done, rng, program = Comparison(), np.random.default_rng(seed), Ngspice()
     for _ in range(count):
         text, clock = random_circuit(rng), CLOCK[int(rng.integers(2))]
+        if parts:
+            text = wrapped(text, rng, parts=parts, outside=OUTSIDE)
+            done.wrapped += has_subcircuits(text)
         try:
             system = extracted(text, clock)
             x = rng.uniform(-1, 1, (1, len(system.storage_elements)))
@@ -90,31 +102,34 @@ def operating_rates(
 ) -> np.ndarray:
     """Rates of the storage elements as ngspice's operating point has them."""
     values = dict(zip((row[0] for row in system.storage_elements), held.tolist(), strict=True))
-    lines, ends = [], {}
+    written = {name.split(".")[-1]: name for name in values}  # as the element is called in its part
+    lines: list[str] = []
     for line in text.splitlines():
         name, *tokens = line.split()
-        if name in values:
-            ends[name] = tokens[:2]
-            source = "v" if name[0] == "c" else "i"
-            line = f"{source}_held_{name} {tokens[0]} {tokens[1]} {values[name]!r}"
+        if name in written:
+            p, n, volts = *tokens[:2], values[written[name]]
+            line = f"i_held_{name} {p} {n} {volts!r}\ne_look_{name} look_{name} 0 {p} {n} 1"
+            if name[0] == "c":
+                line = (
+                    f"v_held_{name} {p} {n} {volts!r}\nh_look_{name} look_{name} 0 v_held_{name} 1"
+                )
         lines.append(line)
     lines += [f"v_drive_u u1 0 {INPUT!r}", f"v_drive_clk clk 0 {clock!r}"]
-    nets = {net for name in values if name[0] == "l" for net in ends[name]} - {"0"}
-    wanted = [f"i(v_held_{name})" for name in values if name[0] == "c"]
-    wanted += [f"v({net})" for net in sorted(nets)]
-    lines += [OPTIONS, ".op", ".save " + " ".join(wanted), ".end", ""]
+    # The current into a held capacitor, the voltage across a held inductor, as voltages of nets:
+    # those have the same names wherever a subcircuit is defined, elements have not.
+    signals = {
+        flat: f"v({'.'.join([*flat.split('.')[1:-1], f'look_{name}'])})"
+        for name, flat in written.items()
+    }
+    lines += [OPTIONS, ".op", ".save " + " ".join(signals.values()), ".end", ""]
     deck = Deck(
-        files={"op.cir": "\n".join(lines)}, main="op.cir", signals=tuple(wanted), t_stop=0.0
+        files={"op.cir": "\n".join(lines)},
+        main="op.cir",
+        signals=tuple(signals.values()),
+        t_stop=0.0,
     )
     found = program.measure(deck, timeout=TIMEOUT)
-
-    def rate(name: str, value: float) -> float:
-        if name[0] == "c":
-            return found[f"i(v_held_{name})"] / value
-        p, n = (0.0 if net == "0" else found[f"v({net})"] for net in ends[name])
-        return (p - n) / value
-
-    return np.array([rate(name, value) for name, _, _, value in system.storage_elements])
+    return np.array([found[signals[name]] / value for name, _, _, value in system.storage_elements])
 
 
 def random_circuit(rng: np.random.Generator) -> str:

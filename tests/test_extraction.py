@@ -236,7 +236,7 @@ REFUSALS = [
     (sub(BODY + "l2 x1 0 0.0\n"), "l2 must be positive"),
     (sub(BODY + "R1 x1 0 5\n"), "element 'r1' is there twice"),
     (sub(BODY + "d1 x1 0 dio\n"), "of a kind the extractor does not understand"),
-    (sub(BODY + "xsub x1 sub\n"), "of a kind the extractor does not understand"),
+    (sub(BODY + "xsub x1 sub\n"), "there is no subcircuit 'sub'"),
     (sub(BODY + "f1 0 x1 v9 1\n"), "no voltage source 'v9'"),
     (sub(BODY + "b1 x1 0 v=v(x1)**3\n"), "power operator"),
     (sub(BODY + "b1 x1 0 i=v(x1)^3\n"), "power operator"),

@@ -62,7 +62,7 @@ def check_equations(
         return (identity,)
     ports = record.state_map
     try:
-        netlist = read_netlist(text)
+        netlist = read_netlist(text, subckt=record.subckt)
         system = extract_from(
             netlist,
             states=[m.port for m in ports.states],

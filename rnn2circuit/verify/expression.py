@@ -61,6 +61,8 @@ def split_references(text: str) -> tuple[str, list[Reference]]:
 
     ``v(a,b)`` becomes a difference of two operands. Names are lower case already.
     """
+    if "@" in text:
+        raise UnverifiableError(f"unexpected '@' in expression {text[:60]!r}")
     found: list[Reference] = []
 
     def stand_in(match: re.Match[str]) -> str:
@@ -193,6 +195,9 @@ class _Parser:
         self.tokens: list[tuple[str, str]] = []
         position, text = 0, text.strip()
         while position < len(text):
+            if text[position].isspace():
+                position += 1
+                continue
             if text[position] == "@":
                 end = position + 1
                 while end < len(text) and text[end].isdigit():

@@ -73,7 +73,7 @@ def extract(
     Parameters
     ----------
     text : str
-        One flat subcircuit.
+        A subcircuit, with the definitions of those that it uses.
     states : sequence of str
         Ports whose voltages show the states, in order.
     inputs : sequence of str
@@ -89,9 +89,8 @@ def extract(
         If the text is not understood exactly, if the circuit has other states than those shown,
         or if its algebraic part is singular.
     """
-    return extract_from(
-        read_netlist(text), states=states, inputs=inputs, outputs=outputs, subckt=subckt
-    )
+    netlist = read_netlist(text, subckt=subckt)
+    return extract_from(netlist, states=states, inputs=inputs, outputs=outputs, subckt=subckt)
 
 
 def extract_from(

@@ -1,8 +1,9 @@
 """Netlist text to elements, by the rules of SPICE and not by the habits of any writer.
 
-Reads one flat ``.subckt`` (or a flat deck). Whatever a simulator might read differently from how
-it looks is refused: suffix letters, missing values, repeated names, executable comments, control
-blocks, included files. What is refused cannot be verified, and says so with its line.
+Reads one ``.subckt`` (or a deck without one); instances of further subcircuits and parameters are
+unfolded first. Whatever a simulator might read differently from how it looks is refused: suffix
+letters, missing values, repeated names, executable comments, control blocks, included files. What
+is refused cannot be verified, and says so with its line.
 """
 
 import re
@@ -10,12 +11,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from rnn2circuit.errors import UnverifiableError
+from rnn2circuit.verify.definitions import read_deck
+from rnn2circuit.verify.flatten import FlatLine, flatten, top_definition
+from rnn2circuit.verify.lines import logical_lines
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?")
 _NODE = re.compile(r"[a-z0-9_.]+")
 _IC = re.compile(r"v\s*\(\s*([^()\s]+)\s*\)\s*=\s*(\S+)")
 _SOURCE = re.compile(r"(\S+)\s+(\S+)\s+(\S+)\s+([vi])\s*=\s*(.+)")
-_IGNORED = {".options", ".option", ".save", ".tran", ".op", ".print", ".temp", ".title", ".global"}
+IGNORED = frozenset(
+    {".options", ".option", ".save", ".tran", ".op", ".print", ".temp", ".title", ".global"}
+)
+# A line of what has to be unfolded: an instance, a parameter, an expression for a value.
+_UNFOLDED = re.compile(
+    r"^[ \t]*(?:x|\.param|\.global|\.subckt[^\n]*=)|^(?![ \t]*\*)[^\n]*[{']",
+    re.MULTILINE | re.IGNORECASE,
+)
+_DEFINED = re.compile(r"^[ \t]*\.subckt", re.MULTILINE | re.IGNORECASE)
 GROUND = -1
 
 
@@ -69,8 +81,33 @@ class Netlist:
         return {k: len(getattr(self, k)) for k in "rclviegfhbs" if getattr(self, k)}
 
 
-def read_netlist(text: str) -> Netlist:
+def has_subcircuits(text: str) -> bool:
+    """Whether something has to be unfolded: instances, parameters, or several definitions."""
+    return _UNFOLDED.search(text) is not None or len(_DEFINED.findall(text)) > 1
+
+
+def flat_lines(
+    text: str, subckt: str | None = None
+) -> tuple[str | None, tuple[str, ...], Iterator[FlatLine]]:
+    """Name and ports of the circuit, and its elements with all subcircuits unfolded.
+
+    Raises
+    ------
+    UnverifiableError
+        If something is not understood exactly; of the elements, when they are asked for.
+    """
+    deck = read_deck(logical_lines(text), ignored=IGNORED)
+    top = top_definition(deck, subckt)
+    return top.name or None, top.ports, flatten(deck, top)
+
+
+def read_netlist(text: str, *, subckt: str | None = None) -> Netlist:
     """Read a netlist.
+
+    Parameters
+    ----------
+    subckt : str, optional
+        Which subcircuit of several is the circuit; else the only one that no other uses.
 
     Raises
     ------
@@ -81,16 +118,36 @@ def read_netlist(text: str) -> Netlist:
         raise UnverifiableError(
             "the netlist holds characters outside ASCII, which simulators alter"
         )
+    netlist = _unfolded(text, subckt) if has_subcircuits(text) else _as_written(text)
+    _check_references(netlist)
+    return netlist
+
+
+def _unfolded(text: str, subckt: str | None) -> Netlist:
+    name, ports, lines = flat_lines(text, subckt)
+    netlist = Netlist(subckt=name, ports=ports)
+    for port in ports:
+        netlist.node(port)
+    reader = _Reader(netlist)
+    for line in lines:
+        try:
+            reader.take(line.text)
+        except UnverifiableError as error:
+            raise UnverifiableError(f"{line.place}: {error}") from error
+    return netlist
+
+
+def _as_written(text: str) -> Netlist:
+    """A flat file, line by line: a dense network has a million of them."""
     netlist = Netlist()
     reader = _Reader(netlist)
-    for number, line in _logical_lines(text):
+    for number, line in logical_lines(text):
         try:
             reader.take(line)
         except UnverifiableError as error:
             raise UnverifiableError(f"line {number}: {error}") from error
     if reader.inside:
         raise UnverifiableError(f"subcircuit {netlist.subckt!r} has no .ends")
-    _check_references(netlist)
     return netlist
 
 
@@ -100,12 +157,14 @@ class _Reader:
     def __init__(self, netlist: Netlist) -> None:
         self.netlist = netlist
         self.inside = False
+        self.closed = False
         self.ended = False
 
     def take(self, line: str) -> None:
         if self.ended:
             raise UnverifiableError("text after .end")
         if line[0] != ".":
+            self._check_inside(line)
             _element(self.netlist, line)
             return
         card = line.split(None, 1)[0]
@@ -116,50 +175,24 @@ class _Reader:
             case ".ends":
                 if not self.inside:
                     raise UnverifiableError(".ends without .subckt")
-                self.inside = False
+                self.inside, self.closed = False, True
             case ".ic":
+                self._check_inside(line)
                 _initial_conditions(self.netlist, line)
             case ".model":
                 _switch_model(self.netlist, line)
             case ".end":
                 self.ended = True
-            case _ if card in _IGNORED:
+            case _ if card in IGNORED:
                 return
             case _:
                 raise UnverifiableError(f"card {card!r} is not one the extractor understands")
 
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lower-cased lines without comments, continuations joined, with their line numbers."""
-    held, held_number = "", 0
-    for number, line in _physical_lines(text.lower()):
-        if line[0] == "+":
-            if not held:
-                raise UnverifiableError(f"line {number}: continuation without a line to continue")
-            held += " " + line[1:]
-            continue
-        if held:
-            yield held_number, held
-        # SPICE takes the first line for the title, whatever it looks like.
-        held, held_number = ("" if number == 1 else line), number
-    if held:
-        yield held_number, held
-
-
-def _physical_lines(text: str) -> Iterator[tuple[int, str]]:
-    inline = ";" in text or "$" in text
-    for number, raw in enumerate(text.split("\n"), start=1):
-        line = raw.strip()
-        if line[:1] == "*":
-            if line.lstrip("* ").startswith(("#", "ng_script")):
-                raise UnverifiableError(
-                    f"line {number}: comment {line[:40]!r} is a command to ngspice"
-                )
-            continue
-        if inline:
-            line = re.split(r";| \$", line, maxsplit=1)[0].strip()
-        if line:
-            yield number, line
+    def _check_inside(self, line: str) -> None:
+        if self.closed:
+            raise UnverifiableError(
+                f"{line[:60]!r} stands outside of subcircuit {self.netlist.subckt!r}"
+            )
 
 
 def _element(netlist: Netlist, line: str) -> None:
@@ -285,8 +318,8 @@ def _expect(tokens: list[str], count: int, line: str) -> None:
 
 def _open_subckt(netlist: Netlist, line: str) -> None:
     tokens = line.split()
-    if netlist.subckt is not None:
-        raise UnverifiableError("a second .subckt; the extractor reads one flat subcircuit")
+    if netlist.names or netlist.initial:
+        raise UnverifiableError("what stands before this line is outside of the subcircuit")
     if len(tokens) < 2:
         raise UnverifiableError(".subckt without a name")
     netlist.subckt, netlist.ports = tokens[1], tuple(tokens[2:])

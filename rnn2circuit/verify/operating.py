@@ -61,7 +61,7 @@ def check_operating_point(
     has loops of an inductor without resistance: neither has an operating point to be judged.
     """
     try:
-        if not loops_have_resistance(text):
+        if not loops_have_resistance(text, subckt=record.subckt):
             return None
     except UnverifiableError:
         return None  # a text that the extraction could not read either, which has said so
@@ -168,13 +168,13 @@ def check_response(
     )
 
 
-def loops_have_resistance(text: str) -> bool:
+def loops_have_resistance(text: str, *, subckt: str | None = None) -> bool:
     """Whether every inductor has a resistor in series.
 
     At DC an inductor is a short. Where only the network's own answer limits its current, as in
     the current form of gated families, simulators find their first matrix singular.
     """
-    netlist = read_netlist(text)
+    netlist = read_netlist(text, subckt=subckt)
     beside = {node for _, p, n, _ in netlist.r for node in (p, n)} - {GROUND}
     return all(p in beside or n in beside for _, p, n, *_ in netlist.l)
 

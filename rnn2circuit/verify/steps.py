@@ -44,7 +44,7 @@ def check_step(
     ports = record.state_map
     try:
         clock = _clock(record)
-        netlist = read_netlist(text)
+        netlist = read_netlist(text, subckt=record.subckt)
         system = ClockedSystem(
             netlist,
             states=[m.port for m in ports.states],
@@ -152,7 +152,7 @@ def check_evaluated_step(
     try:
         clock = _clock(record)
         names = [m.port for m in ports.states]
-        netlist = read_netlist(text)
+        netlist = read_netlist(text, subckt=record.subckt)
         system = ClockedSystem(
             netlist,
             states=names,
