@@ -47,7 +47,9 @@ def wrapped(
     body = [line for line in lines if line[:1].isalpha()]
     for _ in range(parts):
         body = _with_a_part(body, ports | _initial(lines), state, depth=0)
-    kept = [line for line in lines if not line[:1].isalpha()]
+    # A model within a subcircuit is not seen by definitions beside it.
+    state.definitions += [line for line in lines if line.startswith(".model")]
+    kept = [line for line in lines if not (line[:1].isalpha() or line.startswith(".model"))]
     last = next((k for k, line in enumerate(kept) if line.startswith(".ends")), len(kept))
     title, rest = kept[0], [*kept[1:last], *body, *kept[last:]]
     files = state.definitions + [f".param {line}" for line in state.parameters]

@@ -70,7 +70,11 @@ def read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...
     """What the text says, without a simulator."""
     text, record, model = compiled.netlist, compiled.record, compiled.model
     rules = check_rules(
-        text, compiled.testbench, included=record.netlist, driven=record.state_map.driven
+        text,
+        compiled.testbench,
+        included=record.netlist,
+        driven=record.state_map.driven,
+        subckt=record.subckt,
     )
     if isinstance(model, AbstractCell):
         return (rules, *check_step(text, record, model, seed=seed, limit=limits.extraction))

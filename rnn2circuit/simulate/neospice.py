@@ -120,9 +120,14 @@ def flatten(deck: Deck) -> str:
 
 
 def _hoisted(lines: list[str]) -> list[str]:
-    inside = [k for k, line in enumerate(lines) if line.startswith((".subckt ", ".ends"))]
+    inside = [k for k, line in enumerate(lines) if line.lower().startswith((".subckt", ".ends"))]
     if not inside:
         return lines
+    if len(inside) > 2:
+        raise SimulationError(
+            "neospice is given one flat subcircuit only, because it ignores initial conditions "
+            "within others; use ngspice"
+        )
     first, last = inside[0], inside[-1]
     name, *ports = lines[first].split()[1:]
     instances = [line.split() for line in lines if line.startswith("x")]

@@ -9,6 +9,26 @@ from rnn2circuit.verify.parameters import assignments, words
 DEEPEST = 20  # definitions within one another, and instances within one another
 
 
+class ExpansionError(UnverifiableError):
+    """A line that cannot be unfolded.
+
+    Parameters
+    ----------
+    line : int
+        Its number.
+    is_fault : bool
+        Whether something is wrong with the text; else it is only too much.
+    """
+
+    def __init__(self, message: str, *, line: int, is_fault: bool = True) -> None:
+        super().__init__(message)
+        self.line, self.is_fault = line, is_fault
+
+
+class TooMuchError(UnverifiableError):
+    """More than the limits of unfolding allow."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Definition:
     """A subcircuit, or (with an empty name) what stands in the file outside of any.
@@ -81,9 +101,12 @@ def read_deck(lines: Iterable[tuple[int, str]], *, ignored: frozenset[str]) -> D
             elif card not in ignored and not ended:
                 at = _taken(at, number, card, line)
         except UnverifiableError as error:
-            raise UnverifiableError(f"line {number}: {error}") from error
+            fault = not isinstance(error, TooMuchError)
+            raise ExpansionError(f"line {number}: {error}", line=number, is_fault=fault) from error
     if at.parent is not None:
-        raise UnverifiableError(f"subcircuit {at.name!r} of line {at.number} has no .ends")
+        raise ExpansionError(
+            f"subcircuit {at.name!r} of line {at.number} has no .ends", line=at.number
+        )
     return Deck(file=file, global_nets=frozenset(global_nets))
 
 
@@ -117,7 +140,7 @@ def _opened(at: Definition, number: int, line: str) -> Definition:
     found = Definition(name=name, number=number, parent=at, ports=tuple(nets))
     found.arguments = dict(assignments(given, f"subcircuit {name!r}"))
     if found.depth > DEEPEST:
-        raise UnverifiableError(f"more than {DEEPEST} subcircuits are defined within one another")
+        raise TooMuchError(f"more than {DEEPEST} subcircuits are defined within one another")
     at.inner[name] = found
     return found
 

@@ -7,6 +7,7 @@ names the weight at fault.
 """
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,16 @@ from rnn2circuit.models.base import AbstractModel, AbstractNetwork, weights_sha2
 from rnn2circuit.statemap import NetlistMap, offsets, scales, to_units, to_volts
 from rnn2circuit.verify.checks import Check, Verdict, measured
 from rnn2circuit.verify.extraction import ExtractedSystem, extract_from
-from rnn2circuit.verify.netlist import read_netlist
+from rnn2circuit.verify.netlist import Netlist, read_netlist
 from rnn2circuit.verify.structure import idle_currents, lone_halves
+from rnn2circuit.verify.suspects import find_suspect
 
 EXACT = 1e-9  # limit; round-off of the algebraic solve is near 1e-15, a wrong weight far above
 # Points of comparison: the origin, the initial state, random states in a box around both, and
 # random states far outside it, where a rectifying unit that sleeps in the box wakes up.
 NEAR, FAR = 14, 8
 JACOBIANS_AT = (2, 3, 4, 2 + NEAR, 3 + NEAR)  # random points: a relu has its kink at the origin
+TRIED = 4  # points at which elements are changed to see which of them explains a failure
 BOX = 1.5  # half-width of the box, in units of max(1, |x0|)
 DECADES = 2.0  # how far beyond the box the far states lie, at most
 
@@ -84,7 +87,8 @@ def check_equations(
             0,
             detail="; ".join(idle[:4]),
         )
-        return (identity, structure, *_compare(system, record, model, seed=seed, limit=limit))
+        checks = _compare(system, record, model, seed=seed, limit=limit)
+        return (identity, structure, *_with_suspects(checks, netlist, record, model, seed=seed))
     except UnverifiableError as error:
         unread = Check(
             id="extraction.f",
@@ -174,6 +178,42 @@ def _compare(
         checks.append(compare_outputs(y, model.readout(x, u), limit))
     checks.append(_check_initial(system, record, model, limit))
     return checks
+
+
+def _with_suspects(
+    checks: list[Check], netlist: Netlist, record: NetlistMap, model: AbstractModel, *, seed: int
+) -> list[Check]:
+    """Say of a failure which element of an instance explains it, where one does."""
+    if all(check.verdict is Verdict.PASS for check in checks):
+        return checks
+    ports = record.state_map
+    x, u = (points[:TRIED] for points in sample_points(model, seed=seed))
+    volts, driven = to_volts(ports.states, x), to_volts(ports.inputs, u)
+    unit = scales(ports.states) / ports.seconds_per_unit
+
+    def figures(changed: Netlist) -> Vector:
+        system = extract_from(
+            changed,
+            states=[m.port for m in ports.states],
+            inputs=[m.port for m in ports.inputs],
+            outputs=[m.port for m in ports.outputs],
+        )
+        rates = system.rates(volts, driven)
+        read = to_units(ports.outputs, rates.outputs)
+        return np.concatenate([(rates.dv_dt / unit).ravel(), read.ravel()])
+
+    shown = model.readout(x, u) if ports.outputs else np.zeros(0)
+    wanted = np.concatenate([model.rhs(x, u).ravel(), shown.ravel()])
+    suspect = find_suspect(netlist, wanted, figures)
+    if suspect is None:
+        return checks
+    named = ("extraction.f", "extraction.jacobian", "extraction.output")
+    return [
+        replace(check, detail=f"{check.detail}; {suspect}")
+        if check.id in named and check.verdict is Verdict.FAIL
+        else check
+        for check in checks
+    ]
 
 
 def sample_points(

@@ -133,6 +133,8 @@ class ExtractedSystem:
             )
         self.element_counts = netlist.counts()
         self.storage_elements = (*(r[:4] for r in netlist.c), *(r[:4] for r in netlist.l))
+        names = {number: name for name, number in netlist.nodes.items()} | {GROUND: "0"}
+        self.storage_nets = [(names[p], names[n]) for _, p, n, _ in self.storage_elements]
         self._ports = np.array([netlist.nodes[s] for s in states], dtype=np.int64)
         self._outputs = np.array([netlist.nodes[s] for s in outputs], dtype=np.int64)
         self._n_inputs = len(inputs)

@@ -10,9 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rnn2circuit.errors import UnverifiableError
-from rnn2circuit.verify.definitions import DEEPEST, Deck, Definition, split_fields
+from rnn2circuit.verify.definitions import (
+    DEEPEST,
+    Deck,
+    Definition,
+    ExpansionError,
+    TooMuchError,
+    split_fields,
+)
 from rnn2circuit.verify.expression import split_references
-from rnn2circuit.verify.parameters import Scope, assignments, words
+from rnn2circuit.verify.parameters import Scope, assignments, unquoted, words
 
 MOST_LINES = 2_000_000  # elements after unfolding
 MOST_INSTANCES = 100_000
@@ -42,14 +49,6 @@ class FlatLine:
         if not self.instance:
             return f"line {self.number}"
         return f"line {self.number}, in instance {self.instance}"
-
-
-class ExpansionError(UnverifiableError):
-    """A line that cannot be unfolded; `line` is its number."""
-
-    def __init__(self, message: str, *, line: int) -> None:
-        super().__init__(message)
-        self.line = line
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -149,19 +148,24 @@ class _Flattener:
                     inner, text = None, self._line(at, name, line)
             except UnverifiableError as error:
                 place = FlatLine(number=number, instance=at.path, text="").place
-                raise ExpansionError(f"{place}: {error}", line=number) from error
+                fault = not isinstance(error, TooMuchError)
+                raise ExpansionError(f"{place}: {error}", line=number, is_fault=fault) from error
             if inner is not None:
                 yield from self.lines(inner, depth + 1)
                 continue
             self.count += 1
             if self.count > MOST_LINES:
-                raise ExpansionError(f"unfolds to more than {MOST_LINES} elements", line=number)
+                raise ExpansionError(
+                    f"line {number}: unfolds to more than {MOST_LINES} elements",
+                    line=number,
+                    is_fault=False,
+                )
             yield FlatLine(number=number, instance=at.path, text=text)
 
     def _instance(self, at: _Instance, name: str, line: str, depth: int) -> _Instance:
         self.instances += 1
         if self.instances > MOST_INSTANCES or depth >= DEEPEST:
-            raise UnverifiableError(
+            raise TooMuchError(
                 f"{name}: more than {MOST_INSTANCES} instances, or {DEEPEST} within one another"
             )
         nets, subckt, given = self._instance_fields(at, name, line)
@@ -198,7 +202,9 @@ class _Flattener:
         match name[0]:
             case "x":
                 nets, subckt, given = self._instance_fields(at, name, line)
-                values = [f"{key}={at.scope.value(text)!r}" for key, text in given.items()]
+                values = [
+                    f"{key}={at.scope.value(unquoted(text))!r}" for key, text in given.items()
+                ]
                 return " ".join([_joined(at.path, name), *nets, subckt, *values])
             case "b":
                 return self._source(at, name, line)
@@ -231,6 +237,8 @@ class _Flattener:
         definition: Definition | None = at.definition
         while definition is not None and name not in definition.models:
             definition = definition.parent
+        if definition is None:
+            raise UnverifiableError(f"there is no switch model {name!r} that is seen from here")
         holder: _Instance | None = at
         while holder is not None and holder.definition is not definition:
             holder = holder.caller

@@ -25,6 +25,7 @@ from rnn2circuit.statemap import NetlistMap, scales, to_units, to_volts
 from rnn2circuit.units import spice_number as num
 from rnn2circuit.verify.checks import Check, Verdict, measured
 from rnn2circuit.verify.equations import sample_points
+from rnn2circuit.verify.evaluated import MAIN
 from rnn2circuit.verify.netlist import GROUND, read_netlist
 
 RESTS = 1e-6  # limit of the rates left at the operating point, in parts of each largest rate
@@ -235,8 +236,8 @@ def _deck(
     lines += [f".nodeset v({m.port})={num(v)}" for m, v in start]
     lines += [*analysis, ".end", ""]
     return Deck(
-        files={record.netlist: text, "op.cir": "\n".join(lines)},
-        main="op.cir",
+        files={record.netlist: text, MAIN: "\n".join(lines)},
+        main=MAIN,
         signals=signals,
         t_stop=0.0,
     )

@@ -1,7 +1,5 @@
 """Does a clocked netlist perform the cell's step? Extraction, operating points, held waveforms."""
 
-import re
-
 import numpy as np
 
 from rnn2circuit.arrays import Matrix, Vector
@@ -22,7 +20,7 @@ from rnn2circuit.verify.equations import (
     compare_rates,
     sample_points,
 )
-from rnn2circuit.verify.evaluated import OPTIONS, POINTS
+from rnn2circuit.verify.evaluated import INSTANCE, MAIN, OPTIONS, POINTS, outside, without_storage
 from rnn2circuit.verify.netlist import read_netlist
 from rnn2circuit.verify.structure import idle_currents
 from rnn2circuit.verify.transient import deviation, parts_of_range
@@ -159,6 +157,7 @@ def check_evaluated_step(
             inputs=[m.port for m in ports.inputs],
             outputs=[m.port for m in ports.outputs],
             clock=clock,
+            subckt=record.subckt,
         )
         volts, driven = to_volts(ports.states, x), to_volts(ports.inputs, u)
         found: list[Vector] = []
@@ -166,9 +165,11 @@ def check_evaluated_step(
             inputs = dict(zip((m.port for m in ports.inputs), driven[k].tolist(), strict=True))
             high, low = ({**inputs, clock.port: level} for level in (clock.high, clock.low))
             held = dict(zip(names, volts[k].tolist(), strict=True))
-            sampled = _rest(text, held, high, system.masters, simulator, timeout)
+            sampled = _rest(text, record, held, high, system.masters, simulator, timeout)
             found.append(
-                np.array(list(_rest(text, sampled, low, names, simulator, timeout).values()))
+                np.array(
+                    list(_rest(text, record, sampled, low, names, simulator, timeout).values())
+                )
             )
     except UnverifiableError as error:
         return _failed(Verdict.UNVERIFIABLE, str(error), limit)
@@ -194,6 +195,7 @@ def _failed(verdict: Verdict, detail: str, limit: float) -> Check:
 
 def _rest(
     text: str,
+    record: NetlistMap,
     held: dict[str, float],
     driven: dict[str, float],
     wanted: list[str],
@@ -201,23 +203,24 @@ def _rest(
     timeout: float,
 ) -> dict[str, float]:
     """Voltages of the nodes `wanted` at rest, with others held or driven by voltage sources."""
+    shown = {net: outside(net, record, text) for net in (*held, *driven, *wanted)}
     lines = ["* rnn2circuit operating point with capacitors held", OPTIONS]
-    for line in text.lower().splitlines():
-        name = line.split(" ", 1)[0]
-        if name[:1] == "c" and line.split()[1] in held:
-            continue
-        if re.match(r"[a-z]|\.model ", line):
-            lines.append(line)
+    lines.append(f".include {record.netlist}")
+    lines.append(f"x{INSTANCE} {' '.join(record.state_map.ports)} {record.subckt}")
     lines += [
-        f"vheld_{node} {node} 0 {spice_number(volts)}" for node, volts in {**held, **driven}.items()
+        f"vheld_{net} {shown[net]} 0 {spice_number(volts)}"
+        for net, volts in {**held, **driven}.items()
     ]
-    signals = [f"v({node})" for node in wanted]
+    signals = [f"v({shown[net]})" for net in wanted]
     lines += [".op", ".save " + " ".join(signals), ".end", ""]
     deck = Deck(
-        files={"op.cir": "\n".join(lines)}, main="op.cir", signals=tuple(signals), t_stop=0.0
+        files={record.netlist: without_storage(text), MAIN: "\n".join(lines)},
+        main=MAIN,
+        signals=tuple(signals),
+        t_stop=0.0,
     )
     found = simulator.measure(deck, timeout=timeout)
-    return {node: found[f"v({node})"] for node in wanted}
+    return {net: found[f"v({shown[net]})"] for net in wanted}
 
 
 def held_states(t: Vector, x: Matrix, record: NetlistMap, n_steps: int) -> Matrix:
