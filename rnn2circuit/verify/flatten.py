@@ -140,12 +140,12 @@ class _Flattener:
 
     def lines(self, at: _Instance, depth: int = 0) -> Iterator[FlatLine]:
         for number, line in at.definition.lines:
+            name, text, inner = line.split(None, 1)[0], "", None
             try:
-                name = line.split(None, 1)[0]
                 if name[0] == "x" and _called(line) not in self.keep:
                     inner = self._instance(at, name, line, depth)
                 else:
-                    inner, text = None, self._line(at, name, line)
+                    text = self._line(at, name, line)
             except UnverifiableError as error:
                 place = FlatLine(number=number, instance=at.path, text="").place
                 fault = not isinstance(error, TooMuchError)
@@ -210,6 +210,10 @@ class _Flattener:
                 return self._source(at, name, line)
             case ".":
                 return self._card(at, name, at.scope.substituted(line))
+            case _:
+                return self._element_line(at, name, line)
+
+    def _element_line(self, at: _Instance, name: str, line: str) -> str:
         fields = at.scope.substituted(line).split()
         layout = _LAYOUT.get(name[0], "")
         self._plain(at, name, fields[1 : 1 + len(layout)])
