@@ -6,7 +6,7 @@ from typing import get_args
 from rnn2circuit.devices.eseries import SERIES
 from rnn2circuit.flow import SEED, Level, Limits
 from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
-from rnn2circuit.simulate.registry import SIMULATORS
+from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
 from rnn2circuit.synthesis.proportions import CapacitorChoice, SwingChoice
 from rnn2circuit.synthesis.rounding import METHODS
 from rnn2circuit.synthesis.scaling import CAPACITANCES, FORMS
@@ -17,6 +17,7 @@ from rnn2circuit.verify.task import STRENGTH, Metric
 def add_judgement(verb: argparse.ArgumentParser) -> None:
     """Add the options on: limits, reports and the simulator of a verification."""
     add_simulator(verb)
+    add_cross(verb)
     verb.add_argument("-o", "--output", metavar="DIR", help="also write netlist and reports here")
     verb.add_argument("--json", metavar="FILE", help="write the report as JSON")
     verb.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML")
@@ -167,6 +168,15 @@ def add_testbench(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--duration", type=float, metavar="T", help="in model time units")
     group.add_argument("--step", type=float, metavar="H", help="largest step, model time units")
     group.add_argument("--accuracy", choices=["default", "high"], default="default")
+
+
+def add_cross(verb: argparse.ArgumentParser) -> None:
+    """Add the option on: which second simulator must agree."""
+    verb.add_argument(
+        "--cross",
+        choices=[*CROSS_SIMULATORS, "none"],
+        help="a second simulator that must agree with the ODE (gnucap: linear networks only)",
+    )
 
 
 def add_simulator(verb: argparse.ArgumentParser) -> None:

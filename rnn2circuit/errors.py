@@ -55,5 +55,9 @@ class SimulationTimeout(SimulationError):  # noqa: N818 - the field says timeout
     """The simulator did not end within its time limit and was stopped."""
 
 
+class OutOfScopeError(SimulationError):
+    """The deck holds what a simulator does not have, or reads otherwise; it was not run."""
+
+
 class UnverifiableError(Rnn2CircuitError):
     """The netlist holds something the extractor cannot turn into equations."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from rnn2circuit.arguments import (
     add_circuit,
+    add_cross,
     add_limits,
     add_model,
     add_simulator,
@@ -40,7 +41,7 @@ TABLES: Mapping[str, frozenset[str]] = {
     "circuit": _names(add_circuit),
     "testbench": _names(add_testbench),
     "task": _names(add_task),
-    "simulator": _names(add_simulator) - {"simulator"} | {"name"},
+    "simulator": _names(add_simulator) - {"simulator"} | {"name"} | _names(add_cross),
     "limits": frozenset(name.removeprefix("limit_") for name in _names(add_limits)),
 }
 _STIMULUS = frozenset({"stimulus", "hold", "duration", "targets"})  # keys of an entry of `stimuli`

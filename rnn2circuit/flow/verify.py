@@ -7,6 +7,7 @@ from typing import TypeAlias
 from rnn2circuit.errors import SimulationError, UsageError
 from rnn2circuit.flow.budget import error_budget
 from rnn2circuit.flow.compile import Accuracy, Compiled, Level, compile_model
+from rnn2circuit.flow.cross import cross_checks, cross_notes, cross_simulator
 from rnn2circuit.flow.layers import (
     SEED,
     Limits,
@@ -89,6 +90,7 @@ def verify_model(
     capacitance: Capacitance = "fixed",
     values: Values | None = None,
     simulator: str | Simulator | None = None,
+    cross: str | None = None,
     timeout: float | None = None,
     limits: Limits | None = None,
     seed: int = SEED,
@@ -130,6 +132,7 @@ def verify_model(
     return verify_compiled(
         compiled,
         simulator=simulator,
+        cross=cross,
         timeout=timeout,
         limits=limits,
         seed=seed,
@@ -143,6 +146,7 @@ def verify_compiled(
     compiled: Compiled,
     *,
     simulator: str | Simulator | None = None,
+    cross: str | None = None,
     timeout: float | None = None,
     limits: Limits | None = None,
     seed: int = SEED,
@@ -159,6 +163,10 @@ def verify_compiled(
 
     Parameters
     ----------
+    cross : str, optional
+        A second simulator, ``gnucap`` or ``neospice``, that runs the same netlist and is held
+        against the ODE as well. gnucap reads linear netlists only: of others, and where the
+        program is not installed, its check is UNVERIFIABLE.
     quick : bool
         Leave out the second run with half the step, the operating point and the frequency
         response; the report says so.
@@ -172,17 +180,19 @@ def verify_compiled(
     TargetsError
         If the task does not fit the network or the run.
     UsageError
-        If `limits` judges a program against the ODE of a clocked cell, which has none.
+        If `limits` judges a program against the ODE of a clocked cell, which has none, or if
+        there is no second simulator of that name, or it is the first one.
     """
     limits = Limits() if limits is None else limits
     _check_request(compiled, limits, task)
     program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
+    second = cross_simulator(cross, program)
     _tell(progress, "reading the netlist back")
     evaluated = isinstance(program, OperatingPointSimulator)
     checks = list(read_back(compiled, limits, seed))
     if not _ports_fit(compiled):
         report = Report(
-            provenance=_provenance(compiled, program, None, limits, seed),
+            provenance=_provenance(compiled, program, second, None, limits, seed),
             checks=tuple(checks),
             notes=("the ports of the netlist do not fit the model, so nothing was simulated",),
         )
@@ -207,17 +217,21 @@ def verify_compiled(
         if not quick:
             _tell(progress, f"simulating with {program.name}, half the step")
             checks += compare_finer(simulation, program, limits, timeout, checks)
+    if second is not None:
+        _tell(progress, f"simulating with {second.name}, to compare")
+        checks += cross_checks(compiled, second, limits, seed, timeout)
     _tell(progress, "running the program that was trained")
     budget, refitted = error_budget(compiled, simulation, _settling(checks), task)
     if limits.program is not None:
         checks += program_checks(budget, limits.program)
     report = Report(
-        provenance=_provenance(compiled, program, simulation, limits, seed),
+        provenance=_provenance(compiled, program, second, simulation, limits, seed),
         checks=tuple(checks),
         notes=(
             *_notes(compiled, program, evaluated=evaluated),
             *chaos_note(compiled, limits, checks),
             *((QUICK,) if quick else ()),
+            *cross_notes(second),
             *warnings,
         ),
         budget=budget,
@@ -268,6 +282,7 @@ def _notes(compiled: Compiled, program: Simulator, *, evaluated: bool) -> tuple[
 def _provenance(
     compiled: Compiled,
     program: Simulator,
+    second: Simulator | None,
     simulation: Simulation | None,
     limits: Limits,
     seed: int,
@@ -290,6 +305,9 @@ def _provenance(
         "seconds_per_unit": repr(seconds),
         "volts_per_unit": repr(record.state_map.states[0].volts_per_unit),
     }
+    if second is not None:
+        release = second.version() if second.is_available() else "not installed"
+        options["cross"] = f"{second.name} {release}"
     if record.order is not None:
         options["order"] = str(record.order)
     judged = {f.name: getattr(limits, f.name) for f in fields(limits)}

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rnn2circuit.errors import SimulationError
+from rnn2circuit.errors import OutOfScopeError, SimulationError
 from rnn2circuit.simulate.acceptance import check_data, check_log, tail
 from rnn2circuit.simulate.interface import Deck, Waveforms
 from rnn2circuit.simulate.process import (
@@ -124,7 +124,7 @@ def _hoisted(lines: list[str]) -> list[str]:
     if not inside:
         return lines
     if len(inside) > 2:
-        raise SimulationError(
+        raise OutOfScopeError(
             "neospice is given one flat subcircuit only, because it ignores initial conditions "
             "within others; use ngspice"
         )

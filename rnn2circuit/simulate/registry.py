@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 
 from rnn2circuit.errors import SimulationError, UsageError
+from rnn2circuit.simulate.gnucap import Gnucap
 from rnn2circuit.simulate.interface import Simulator
 from rnn2circuit.simulate.neospice import Neospice
 from rnn2circuit.simulate.ngspice import Ngspice
 
 # In order of preference: a separate program with its own release cycle before the embedded engine.
 SIMULATORS: Mapping[str, Callable[[], Simulator]] = {"ngspice": Ngspice, "neospice": Neospice}
+
+# Those that may look at the same netlist besides: gnucap reads linear ones only.
+CROSS_SIMULATORS: Mapping[str, Callable[[], Simulator]] = {"gnucap": Gnucap, "neospice": Neospice}
 
 
 def simulator_named(name: str | None) -> Simulator:
