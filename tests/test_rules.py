@@ -185,3 +185,29 @@ def test_a_netlist_with_a_command_is_refused_and_the_command_never_runs(tmp_path
 def test_no_simulator_gets_a_deck_that_could_run_something(text):
     with pytest.raises(SimulationError, match="it is not run"):
         Deck(files={"a.cir": text}, main="a.cir", signals=(), t_stop=1.0)
+
+
+def test_sizes_and_spread_of_values_are_told_and_no_fault():
+    compiled = compile_model(random_model("linear", 3, 1, 1))
+    check = rules(compiled)
+    assert check.verdict is Verdict.PASS
+    assert check.detail.startswith("N12 sizes of values: R ")
+    text = (
+        HEAD + "r_2 x1 0 5.0\nr_3 x1 0 -2e6 noisy=0\ng_1 x1 0 u1 0 -1e-5\ng_2 0 x1 u1 0 0\n" + TAIL
+    )
+    check = check_rules(text, BENCH, included="s.cir", driven=["u1"])
+    assert check.detail == (
+        "N12 sizes of values: R 5 to 2e+06 ohm (4e+05 : 1), C 1e-09 to 1e-09 F (1 : 1), "
+        "gm 1e-05 to 1e-05 S (1 : 1); more than 10000 : 1 of R is hard to build"
+    )
+    nested = "* t\n.subckt s x1\nx1 x1 p r=7\n.ends\n.subckt p a r=1\nr1 a 0 {2*r}\n.ends\n"
+    check = check_rules(nested, BENCH, included="s.cir", driven=[], subckt="s")
+    assert check.detail == "N12 sizes of values: R 14 to 14 ohm (1 : 1)"
+    bare = check_rules("* t\n", BENCH, included="s.cir", driven=[])
+    assert bare.detail == ""
+
+
+@pytest.mark.spice
+def test_a_report_notes_the_sizes_of_values():
+    notes = verify_compiled(compile_model(random_model("linear", 2, 1, 1)), quick=True).report.notes
+    assert any(note.startswith("N12 sizes of values: R") for note in notes)

@@ -229,6 +229,7 @@ def verify_compiled(
         checks=tuple(checks),
         notes=(
             *_notes(compiled, program, evaluated=evaluated),
+            *_sizes(checks),
             *chaos_note(compiled, limits, checks),
             *((QUICK,) if quick else ()),
             *cross_notes(second),
@@ -257,6 +258,12 @@ def _ports_fit(compiled: Compiled) -> bool:
         and len(ports.inputs) == network.n_inputs
         and (ports.clock is not None) == isinstance(network, AbstractCell)
     )
+
+
+def _sizes(checks: list[Check]) -> tuple[str, ...]:
+    """How large and how far apart the values are, where no rule of the text is broken."""
+    rules = next(check for check in checks if check.id == "structure.rules")
+    return (rules.detail,) if rules.verdict is Verdict.PASS and rules.detail else ()
 
 
 def _settling(checks: list[Check]) -> float | None:

@@ -89,6 +89,7 @@ class Deck:
     paths: Groups = field(default_factory=Groups)  # by elements that define voltages
     held: Groups = field(default_factory=Groups)  # by ideal voltage sources
     ports: set[tuple[str, ...]] = field(default_factory=lambda: set())  # of floating G
+    sizes: dict[str, tuple[float, float]] = field(default_factory=lambda: {})  # of R, C, L and G
     findings: list[Finding] = field(default_factory=lambda: [])
 
     def report(self, rule: str, line: int, reason: str) -> None:
@@ -264,6 +265,9 @@ def check_value(deck: Deck, line: int, name: str, tokens: list[str]) -> None:
         if token.startswith("ic="):
             check_number(deck, line, name, token[3:])
     value = None if letter == "s" else check_number(deck, line, name, fields[-1])
+    if value and letter in "rclg":
+        low, high = deck.sizes.get(letter, (abs(value), abs(value)))
+        deck.sizes[letter] = min(low, abs(value)), max(high, abs(value))
     if value is None or letter not in "rcl":
         return
     marked = letter == "r" and tokens[-1] == "noisy=0"

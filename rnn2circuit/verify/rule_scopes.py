@@ -101,7 +101,7 @@ def _read_unfolded(deck: Deck, text: str, subckt: str | None) -> None:
 
 def _take_unfolded(deck: Deck, number: int, tokens: list[str]) -> None:
     name = tokens[0]
-    own = Deck(paths=deck.paths, held=deck.held, ports=deck.ports)
+    own = Deck(paths=deck.paths, held=deck.held, ports=deck.ports, sizes=deck.sizes)
     nets = tokens[1 : 1 + LAYOUT.get(name[0], (0, 0))[0]]
     if name[0] != "b":
         check_value(own, number, name, tokens)

@@ -17,11 +17,12 @@ N8    inputs: PWL in pairs, from 0, strictly increasing
 N9    no time in an expression: no simulator sets a breakpoint there
 N10   one analysis, known options, saved vectors that exist
 N11   no power operator, no literal of more digits than ngspice keeps in expressions
+N12   sizes and spread of R, C, L and gm: told, and no fault
 ====  =============================================================================
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from rnn2circuit.verify.checks import Check, measured
@@ -37,6 +38,8 @@ from rnn2circuit.verify.rule_lines import (
 )
 from rnn2circuit.verify.rule_scopes import read_scopes
 
+WIDE = 1e4  # ratio of values of one kind above which a reader is warned
+_KINDS = (("r", "R", "ohm"), ("c", "C", "F"), ("l", "L", "H"), ("g", "gm", "S"))
 _SWITCH_MODEL = re.compile(r"\.model\s+(\S+)\s+sw\s+(.*)")
 
 
@@ -52,6 +55,13 @@ def netlist_findings(
     subckt : str, optional
         Which subcircuit of several is the circuit; else the only one that no other uses.
     """
+    return _judged(text, driven, subckt)[0]
+
+
+def _judged(
+    text: str, driven: Sequence[str], subckt: str | None
+) -> tuple[tuple[Finding, ...], dict[str, tuple[float, float]]]:
+    """Findings on a netlist, and the smallest and largest value of each kind."""
     deck = read_scopes(text, subckt) if has_subcircuits(text) else read_lines(text)
     for line, card, _ in deck.cards:
         if card in ANALYSES:
@@ -66,7 +76,7 @@ def netlist_findings(
     for node, (written, line) in deck.nodes.items():
         if deck.paths.root(node) != ground:
             deck.report("N6", line, f"net {written!r} has no path to ground: its voltage floats")
-    return tuple(sorted(deck.findings, key=lambda f: (f.line, f.rule)))
+    return tuple(sorted(deck.findings, key=lambda f: (f.line, f.rule))), deck.sizes
 
 
 def bench_findings(text: str, *, included: str) -> tuple[Finding, ...]:
@@ -98,8 +108,12 @@ def check_rules(
     driven: Sequence[str],
     subckt: str | None = None,
 ) -> Check:
-    """Number of lines of both files that break a rule; none may."""
-    found = [(included, f) for f in netlist_findings(netlist, driven=driven, subckt=subckt)]
+    """Number of lines of both files that break a rule; none may.
+
+    The detail names the first of them, or says how large and how far apart the values are.
+    """
+    findings, sizes = _judged(netlist, driven, subckt)
+    found = [(included, f) for f in findings]
     found += [("testbench", f) for f in bench_findings(testbench, included=included)]
     shown = [f"{f}" if name == included else f"{name} {f}" for name, f in found[:4]]
     more = [f"{len(found) - 4} more"] if len(found) > 4 else []
@@ -108,8 +122,27 @@ def check_rules(
         "lines that break a rule of the text, N1 to N11",
         len(found),
         0,
-        detail="; ".join([*shown, *more]),
+        detail="; ".join([*shown, *more]) if found else describe_sizes(sizes),
     )
+
+
+def describe_sizes(sizes: Mapping[str, tuple[float, float]]) -> str:
+    """N12: smallest and largest value of each kind, and their ratio."""
+    told = [
+        f"{what} {low:.3g} to {high:.3g} {unit} ({high / low:.3g} : 1)"
+        for letter, what, unit in _KINDS
+        for low, high in [sizes.get(letter, (0.0, 0.0))]
+        if low
+    ]
+    if not told:
+        return ""
+    wide = [what for letter, what, _ in _KINDS if letter in sizes and _ratio(sizes[letter]) > WIDE]
+    warning = f"; more than {WIDE:g} : 1 of {' and '.join(wide)} is hard to build" if wide else ""
+    return f"N12 sizes of values: {', '.join(told)}{warning}"
+
+
+def _ratio(extent: tuple[float, float]) -> float:
+    return extent[1] / extent[0]
 
 
 def _switch_models(deck: Deck) -> set[str]:
