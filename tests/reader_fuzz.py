@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from random_models import CELLS, FAMILIES, random_cell, random_model
+from wrapped import wrapped
 
 from rnn2circuit.errors import Rnn2CircuitError
 from rnn2circuit.flow import compile_model
@@ -39,7 +40,8 @@ from rnn2circuit.verify.task import load_targets
 DATA = Path(__file__).parent / "data"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 LARGEST = 4 << 30  # bytes of address space: a file must not make a reader ask for more
-SLOWEST = 20  # s of one reading
+SLOWEST = 20  # s of CPU for one reading
+SLOWEST_CHILD = 90  # s by the clock where a process is started, which has a limit of its own
 IN_CHILD = (".nir", ".keras", ".weights.h5")  # each reading starts a process
 RARELY = 25  # so these have one turn in so many
 DISLIKED = (
@@ -110,6 +112,8 @@ def _texts() -> dict[str, Reader]:
     ]
     maps = tuple(c.map_json.encode() for c in compiled)
     netlists = tuple(c.netlist.encode() for c in compiled)
+    parts = np.random.default_rng(1)
+    netlists += tuple(wrapped(c.netlist, parts).encode() for c in compiled)
     specification = (
         b'seeds = [1, 2]\n[circuit]\nform = "rc"\n[testbench]\nhold = "linear"\nduration = 2.0\n'
         b'[simulator]\nname = "ngspice"\ntimeout = 60\n[limits]\ntransient = 1e-4\n'
@@ -290,8 +294,11 @@ def _too_slow(number: int, frame: object) -> None:
 def try_one(name: str, reader: Reader, path: Path, content: bytes, found: Found) -> None:
     """Read one damaged file and note what became of it."""
     path.write_bytes(content)
-    before = signal.signal(signal.SIGALRM, _too_slow)
-    signal.alarm(SLOWEST)
+    in_child = reader.suffix in IN_CHILD
+    timer = signal.ITIMER_REAL if in_child else signal.ITIMER_VIRTUAL
+    number = signal.SIGALRM if in_child else signal.SIGVTALRM
+    before = signal.signal(number, _too_slow)
+    signal.setitimer(timer, SLOWEST_CHILD if in_child else SLOWEST)
     try:
         reader.read(path)
         found.outcomes[name, "read"] += 1
@@ -303,8 +310,8 @@ def try_one(name: str, reader: Reader, path: Path, content: bytes, found: Found)
         place = f"{name}: {type(error).__name__} in {Path(last.filename).name}:{last.lineno}"
         found.findings.setdefault(place, (str(error)[:200], content))
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(timer, 0)
+        signal.signal(number, before)
 
 
 def fuzz(place: Path, *, seed: int, keep_on: Callable[[Found], bool], only: str = "") -> Found:

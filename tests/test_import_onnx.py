@@ -524,3 +524,35 @@ def test_any_damage_is_a_typed_error_or_a_valid_model(tmp_path, name):
         except ModelError as error:
             said = str(error)
         assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("perm", 3, "attribute 'perm' of .* is 3, which is not of its kind"),
+        ("perm", [0.5, 1.5], "which is not of its kind"),
+        ("axes", "one", "attribute 'axes' of"),
+        ("activations", [1, 2], "attribute 'activations' of"),
+        ("hidden_size", 2.5, "attribute 'hidden_size' of"),
+        ("anything", None, "attribute 'anything' of .* is None"),
+    ],
+)
+def test_attributes_of_another_kind_are_refused(tmp_path, name, value, message):
+    damaged = node("GRU")
+    if value is None:
+        damaged.attribute.append(onnx.AttributeProto(name=name))
+    else:
+        kept = [a for a in damaged.attribute if a.name != name]
+        del damaged.attribute[:]
+        damaged.attribute.extend([*kept, helper.make_attribute(name, value)])
+    with pytest.raises(ModelError, match=message):
+        attempt(tmp_path, [damaged, squeeze()], arrays_of("GRU") | ONE)
+
+
+def test_nodes_without_inputs_and_axes_that_are_no_list_are_refused(tmp_path):
+    bare = helper.make_node("Transpose", [], ["t"], name="bare")
+    with pytest.raises(ModelError, match="reads nothing"):
+        attempt(tmp_path, [bare, node("GRU"), squeeze()], arrays_of("GRU") | ONE)
+    axes = {"one": np.array([[1]])}
+    with pytest.raises(ModelError, match="names axes in an array of 2 dimensions"):
+        attempt(tmp_path, [node("GRU"), squeeze()], arrays_of("GRU") | axes)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rnn2circuit.errors import ModelError
@@ -31,6 +32,8 @@ def squeezed(
     given = node.attributes.get("axes", argument)
     if given is None:
         raise ModelError(f"{node.label} does not say which axes; export it with axes")
+    if np.ndim(given) != 1:
+        raise ModelError(f"{node.label} names axes in an array of {np.ndim(given)} dimensions")
     added = node.op == "Unsqueeze"
     rank = len(axes) + (len(given) if added else 0)
     places = sorted(int(k) % rank if -rank <= k < rank else -1 for k in given)

@@ -125,7 +125,7 @@ def _node(k: int, node: Any, onnx: Any) -> Node:
         elif attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
             raise ModelError(f"{label} holds a graph of its own; control flow has no circuit here")
         else:
-            attributes[attribute.name] = onnx.helper.get_attribute_value(attribute)
+            attributes[attribute.name] = _plain(attribute, label, onnx)
     return Node(
         op=node.op_type,
         label=label,
@@ -133,6 +133,26 @@ def _node(k: int, node: Any, onnx: Any) -> Node:
         outputs=tuple(node.output),
         attributes=attributes,
     )
+
+
+# Kinds of value that operators give the attributes that are read here; of others nothing is asked.
+_WHOLE = ("hidden_size", "linear_before_reset", "allowzero", "axis", "to", "layout")
+_LISTS = {"perm": int, "axes": int, "activations": bytes}
+
+
+def _plain(attribute: Any, label: str, onnx: Any) -> Any:
+    """A number, a text or a list of them, of the kind that its name stands for."""
+    value = onnx.helper.get_attribute_value(attribute)
+    name = attribute.name
+    if name in _LISTS:
+        fits = isinstance(value, list) and all(isinstance(v, _LISTS[name]) for v in value)
+    else:
+        fits = value is not None and (name not in _WHOLE or isinstance(value, int))
+    if not fits:
+        raise ModelError(
+            f"attribute {name[:40]!r} of {label} is {repr(value)[:60]}, which is not of its kind"
+        )
+    return value
 
 
 def _array(tensor: Any, what: str, onnx: Any) -> NDArray[Any]:

@@ -102,6 +102,8 @@ class GraphWalk:
         """
         for node in self.graph.nodes:
             values = self._read(node)
+            if not values and node.op != "Constant":
+                raise ModelError(f"damaged ONNX file: {node.label} reads nothing")
             signals = [v for v in values if isinstance(v, _Signal)]
             table = _ON_SIGNALS if signals else _ON_CONSTANTS
             if node.op in table:

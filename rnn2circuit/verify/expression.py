@@ -22,7 +22,7 @@ NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _TOKEN = re.compile(
     rf"\s*(?:(?P<number>{NUMBER})(?P<tail>[a-z_]*)|(?P<name>[a-z_]\w*)|(?P<op>\*\*|.))"
 )
-_REFERENCE = re.compile(r"\b([vi])\s*\(\s*([^(),\s]+)\s*(?:,\s*([^(),\s]+)\s*)?\)")
+_REFERENCE = re.compile(r"\b([vi])\s*\(\s*([^(),\s]+)\s*(?:,\s*([^(),\s]+)\s*)?\)(?![\w.@])")
 
 _FUNCTIONS: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]] = {
     # name: value(x), slope(x, value)
