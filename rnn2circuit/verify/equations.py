@@ -18,7 +18,8 @@ from rnn2circuit.models.base import AbstractModel, AbstractNetwork, weights_sha2
 from rnn2circuit.statemap import NetlistMap, offsets, scales, to_units, to_volts
 from rnn2circuit.verify.checks import Check, Verdict, measured
 from rnn2circuit.verify.extraction import ExtractedSystem, extract_from
-from rnn2circuit.verify.netlist import Netlist, read_netlist
+from rnn2circuit.verify.netlist import Netlist
+from rnn2circuit.verify.reading import read_circuit
 from rnn2circuit.verify.structure import idle_currents, lone_halves
 from rnn2circuit.verify.suspects import find_suspect
 
@@ -65,7 +66,7 @@ def check_equations(
         return (identity,)
     ports = record.state_map
     try:
-        netlist = read_netlist(text, subckt=record.subckt)
+        netlist = read_circuit(text, record)
         system = extract_from(
             netlist,
             states=[m.port for m in ports.states],

@@ -212,7 +212,14 @@ class ExtractedSystem:
     def _assemble(self, net: Netlist, inputs: Sequence[str]) -> None:
         """Modified nodal equations: linear matrix, source columns, rate rows, nonlinear groups."""
         branch: dict[str, int] = {}
-        for row in (*net.v, *net.e, *net.h, *(b for b in net.b if b[3] == "v"), *net.c):
+        for row in (
+            *net.v,
+            *net.e,
+            *net.h,
+            *net.nullors,
+            *(b for b in net.b if b[3] == "v"),
+            *net.c,
+        ):
             branch[row[0]] = len(net.nodes) + len(branch)
         drive = [len(net.nodes) + len(branch) + k for k in range(len(inputs))]
         size = len(net.nodes) + len(branch) + len(inputs)

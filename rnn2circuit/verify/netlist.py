@@ -63,6 +63,7 @@ class Netlist:
     h: list[tuple[str, int, int, str, float]] = field(default_factory=lambda: [])
     b: list[tuple[str, int, int, str, str]] = field(default_factory=lambda: [])
     s: list[tuple[str, int, int, int, int, str]] = field(default_factory=lambda: [])
+    nullors: list[tuple[str, int, int, int]] = field(default_factory=lambda: [])
     switch_models: dict[str, SwitchModel] = field(default_factory=lambda: {})
     initial: dict[str, float] = field(default_factory=lambda: {})
 
@@ -87,7 +88,7 @@ def has_subcircuits(text: str) -> bool:
 
 
 def flat_lines(
-    text: str, subckt: str | None = None
+    text: str, subckt: str | None = None, *, keep: frozenset[str] = frozenset()
 ) -> tuple[str | None, tuple[str, ...], Iterator[FlatLine]]:
     """Name and ports of the circuit, and its elements with all subcircuits unfolded.
 
@@ -98,16 +99,24 @@ def flat_lines(
     """
     deck = read_deck(logical_lines(text), ignored=IGNORED)
     top = top_definition(deck, subckt)
-    return top.name or None, top.ports, flatten(deck, top)
+    return top.name or None, top.ports, flatten(deck, top, keep=keep)
 
 
-def read_netlist(text: str, *, subckt: str | None = None) -> Netlist:
+def read_netlist(
+    text: str,
+    *,
+    subckt: str | None = None,
+    known: frozenset[str] = frozenset(),
+    place: Callable[[Netlist, str], None] | None = None,
+) -> Netlist:
     """Read a netlist.
 
     Parameters
     ----------
     subckt : str, optional
         Which subcircuit of several is the circuit; else the only one that no other uses.
+    known : set of str
+        Subcircuits that are not unfolded: `place` puts what they stand for into the netlist.
 
     Raises
     ------
@@ -118,20 +127,31 @@ def read_netlist(text: str, *, subckt: str | None = None) -> Netlist:
         raise UnverifiableError(
             "the netlist holds characters outside ASCII, which simulators alter"
         )
-    netlist = _unfolded(text, subckt) if has_subcircuits(text) else _as_written(text)
+    if has_subcircuits(text):
+        netlist = _unfolded(text, subckt, known, place)
+    else:
+        netlist = _as_written(text)
     _check_references(netlist)
     return netlist
 
 
-def _unfolded(text: str, subckt: str | None) -> Netlist:
-    name, ports, lines = flat_lines(text, subckt)
+def _unfolded(
+    text: str,
+    subckt: str | None,
+    known: frozenset[str],
+    place: Callable[[Netlist, str], None] | None,
+) -> Netlist:
+    name, ports, lines = flat_lines(text, subckt, keep=known)
     netlist = Netlist(subckt=name, ports=ports)
     for port in ports:
         netlist.node(port)
     reader = _Reader(netlist)
     for line in lines:
         try:
-            reader.take(line.text)
+            if place is not None and line.text[0] == "x":
+                place(netlist, line.text)
+            else:
+                reader.take(line.text)
         except UnverifiableError as error:
             raise UnverifiableError(f"{line.place}: {error}") from error
     return netlist

@@ -45,6 +45,11 @@ def linear_part(net: Netlist, branch: dict[str, int], drives: dict[str, int], si
         stamps.add(branch[name], branch[source], -ohm)
     for name, p, n, *_ in (*net.v, *net.c, *(b for b in net.b if b[3] == "v")):
         stamps.voltage(branch[name], p, n)
+    for name, p, n, out in net.nullors:  # the output's current is what makes both inputs equal
+        q = branch[name]
+        stamps.add(out, q, 1.0)
+        stamps.add(q, p, 1.0)
+        stamps.add(q, n, -1.0)
     for port, q in drives.items():
         stamps.voltage(q, net.nodes[port], GROUND)
     return stamps.matrix((size, size))

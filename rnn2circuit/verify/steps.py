@@ -22,6 +22,7 @@ from rnn2circuit.verify.equations import (
 )
 from rnn2circuit.verify.evaluated import INSTANCE, MAIN, OPTIONS, POINTS, outside, without_storage
 from rnn2circuit.verify.netlist import read_netlist
+from rnn2circuit.verify.reading import read_circuit
 from rnn2circuit.verify.structure import idle_currents
 from rnn2circuit.verify.transient import deviation, parts_of_range
 
@@ -42,7 +43,7 @@ def check_step(
     ports = record.state_map
     try:
         clock = _clock(record)
-        netlist = read_netlist(text, subckt=record.subckt)
+        netlist = read_circuit(text, record)
         system = ClockedSystem(
             netlist,
             states=[m.port for m in ports.states],

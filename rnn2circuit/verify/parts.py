@@ -1,0 +1,91 @@
+"""What realistic parts are meant to do: the verifier's own ideal op-amp, OTA and multiplier.
+
+A netlist of parts is read with these in place of its own definitions, so that its wiring and its
+values are held against the model to the last digits. What its own definitions do is for the
+simulator to tell.
+"""
+
+from collections.abc import Callable
+
+from rnn2circuit.errors import UnverifiableError
+from rnn2circuit.verify.netlist import GROUND, Netlist
+
+BIAS_PIN = 1.2  # V of an OTA's bias pin above its negative supply
+THERMAL = 8.617333262e-5 * 300.15  # V, at 27 degrees Celsius
+UNIT = 10.0  # V: a multiplier's output is x y / UNIT + z
+
+
+def _opamp(n: Netlist, name: str, pins: list[str]) -> None:
+    """A nullor: both inputs at one voltage, whatever current the output needs for it."""
+    p, m, out, _, _ = pins
+    n.nullors.append((name, n.node(p), n.node(m), n.node(out)))
+
+
+def _ota(n: Netlist, name: str, pins: list[str]) -> None:
+    p, m, bias, out, _, negative = pins
+    inner, argument = f"{name}.bias", f"{name}.z"
+    pin, sense = f"v.{name}.pin", f"v.{name}.sense"
+    n.v.append((pin, n.node(bias), n.node(inner), BIAS_PIN))
+    n.v.append((sense, n.node(inner), n.node(negative), 0.0))
+    n.e.append(
+        (f"e.{name}", n.node(argument), GROUND, n.node(p), n.node(m), 1.0 / (2.0 * THERMAL))
+    )
+    n.b.append((f"b.{name}", GROUND, n.node(out), "i", f"i({sense})*tanh(v({argument}))"))
+
+
+def _multiplier(n: Netlist, name: str, pins: list[str]) -> None:
+    x1, x2, y1, y2, out, z, _, _ = pins
+    for tag, plus, minus in (("x", x1, x2), ("y", y1, y2)):
+        n.e.append(
+            (f"e.{name}.{tag}", n.node(f"{name}.{tag}"), GROUND, n.node(plus), n.node(minus), 1.0)
+        )
+    added = "" if n.node(z) == GROUND else f"+v({z})"
+    product = f"v({name}.x)*v({name}.y)/{UNIT!r}{added}"
+    n.b.append((f"b.{name}", n.node(out), GROUND, "v", product))
+
+
+IDEAL_PARTS: dict[str, tuple[int, Callable[[Netlist, str, list[str]], None]]] = {
+    "r2c_opamp": (5, _opamp),
+    "r2c_ota": (6, _ota),
+    "r2c_multiplier": (8, _multiplier),
+}
+
+
+def place(netlist: Netlist, line: str) -> None:
+    """Put the ideal part of an instance line into a netlist.
+
+    Raises
+    ------
+    UnverifiableError
+        If it has not the pins of its part.
+    """
+    fields = [field for field in line.split() if "=" not in field]
+    name, *pins, part = fields
+    count, put = IDEAL_PARTS[part]
+    if len(pins) != count:
+        raise UnverifiableError(f"{name}: {part} has {count} pins, got {len(pins)}")
+    if name in netlist.names:
+        raise UnverifiableError(f"element {name!r} is there twice")
+    netlist.names.add(name)
+    put(netlist, name, pins)
+
+
+def supply(netlist: Netlist, voltages: dict[str, float]) -> None:
+    """Hold the supply ports, which come last, at their voltages; they are no ports any more.
+
+    Raises
+    ------
+    UnverifiableError
+        If the last ports are not the supplies.
+    """
+    count = len(voltages)
+    if not count:
+        return
+    if netlist.ports[-count:] != tuple(voltages):
+        raise UnverifiableError(
+            f"the last ports are {' '.join(netlist.ports[-count:])[:60]!r}, expected the supplies "
+            f"{' '.join(voltages)!r}"
+        )
+    netlist.ports = netlist.ports[:-count]
+    for port, volts in voltages.items():
+        netlist.v.append((f"v.supply.{port}", netlist.node(port), GROUND, volts))
