@@ -171,6 +171,8 @@ def at_clock(netlist: Netlist, clock: str, volts: float) -> Netlist:
 def _masters(netlist: Netlist, states: Sequence[str]) -> list[str]:
     """Nodes of the capacitors to ground that are not at a state port, in order of appearance."""
     shown = {netlist.nodes.get(name) for name in states}
+    # A follower shows the capacitor at its input.
+    shown |= {p for _, p, n, out in netlist.nullors if n == out and out in shown}
     names = {number: name for name, number in netlist.nodes.items()}
     found: list[str] = []
     for name, p, n, *_ in netlist.c:
