@@ -40,6 +40,7 @@ from rnn2circuit.flow import (
     Verification,
     adopt_netlist,
     compile_model,
+    limits_for,
     simulate,
     verify_compiled,
 )
@@ -151,7 +152,8 @@ def _verify(
     names = [f.name for f in fields(Limits) if f.name != "held"]
     given = {name: getattr(args, f"limit_{name}") for name in names}
     given["held"] = args.limit_transient
-    limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    chosen = {name: value for name, value in given.items() if value is not None}
+    limits = limits_for(compiled.record.level, chosen)
     return verify_compiled(
         compiled,
         simulator=args.simulator,

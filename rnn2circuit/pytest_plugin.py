@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rnn2circuit.errors import UsageError
-from rnn2circuit.flow import Limits, Verification, verify_model
+from rnn2circuit.flow import Limits, Verification, limits_for, verify_model
 from rnn2circuit.models.base import AbstractNetwork
 from rnn2circuit.models.importers import ImportOptions
 from rnn2circuit.models.io import load
@@ -57,7 +57,7 @@ def verify_fixture(request: pytest.FixtureRequest) -> Verify:
             raise UsageError("hold goes with the path of a stimulus, and none was given")
         options.setdefault("name", name)
         if isinstance(limits, Mapping):
-            limits = Limits(**limits)
+            limits = limits_for(options.get("level", "ideal"), limits)
         result = verify_model(network, stimulus=stimulus, limits=limits, **options)
         if not result.passed:
             pytest.fail(report_text(result.report), pytrace=False)

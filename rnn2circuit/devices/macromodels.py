@@ -34,18 +34,18 @@ def opamp(part: OpAmp, supply: float) -> str:
     most = part.slew_rate * pole  # A
     swing = supply - part.headroom
     return f"""\
-* op-amp: gain {part.gain!r}, {part.bandwidth!r} Hz, slew rate {part.slew_rate!r} V/s
-.subckt {OPAMP} p n out vcc vee vos={part.offset!r}
+* op-amp: gain {num(part.gain)}, {num(part.bandwidth)} Hz, slew rate {num(part.slew_rate)} V/s
+.subckt {OPAMP} p n out vcc vee vos={num(part.offset)}
 e_os pp p x_os 0 1
 v_os x_os 0 {{vos}}
-i_p p 0 {part.bias_current!r}
-i_n n 0 {part.bias_current!r}
+i_p p 0 {num(part.bias_current)}
+i_n n 0 {num(part.bias_current)}
 r_in p n 1e12
-b_in 0 x i={most!r}*tanh({INPUT_STAGE / most!r}*v(pp,n))
-r_x x 0 {part.gain / INPUT_STAGE!r}
-c_x x 0 {pole!r}
-b_out y 0 v={swing!r}*tanh(v(x)/{swing!r})
-r_out y out {part.output_resistance!r}
+b_in 0 x i={num(most)}*tanh({num(INPUT_STAGE / most)}*v(pp,n))
+r_x x 0 {num(part.gain / INPUT_STAGE)}
+c_x x 0 {num(pole)}
+b_out y 0 v={num(swing)}*tanh(v(x)/{num(swing)})
+r_out y out {num(part.output_resistance)}
 r_supply vcc vee 1e9
 .ends {OPAMP}
 """
@@ -57,16 +57,16 @@ def ota(part: Ota) -> str:
     other = half.replace("1+", "1-")
     return f"""\
 * OTA: bias current times tanh(v(p,n) / 2 Vt)
-.subckt {OTA} p n bias out vcc vee vos={part.offset!r} ge={part.gain_error!r}
-v_bias bias bb {part.bias_voltage!r}
+.subckt {OTA} p n bias out vcc vee vos={num(part.offset)} ge={num(part.gain_error)}
+v_bias bias bb {num(part.bias_voltage)}
 v_sense bb vee 0
 e_os pp p x_os 0 1
 v_os x_os 0 {{vos}}
 b_out out 0 i=-(1+{{ge}})*i(v_sense)*tanh(v(pp,n)/(2*{thermal()}))
-b_early out 0 i=i(v_sense)*v(out)/{part.early_voltage!r}
-b_offset out 0 i=-{part.output_offset!r}*i(v_sense)
-b_p p 0 i=i(v_sense)*{half}/{part.beta!r}
-b_n n 0 i=i(v_sense)*{other}/{part.beta!r}
+b_early out 0 i=i(v_sense)*v(out)/{num(part.early_voltage)}
+b_offset out 0 i=-({num(part.output_offset)})*i(v_sense)
+b_p p 0 i=i(v_sense)*{half}/{num(part.beta)}
+b_n n 0 i=i(v_sense)*{other}/{num(part.beta)}
 r_supply vcc vee 1e9
 .ends {OTA}
 """
@@ -75,19 +75,24 @@ r_supply vcc vee 1e9
 def multiplier(part: Multiplier) -> str:
     """``out = x y / unit + z`` behind one pole."""
     return f"""\
-* multiplier: out = x y / {part.unit!r} V + z
-.subckt {MULTIPLIER} x1 x2 y1 y2 out z vcc vee ge={part.gain_error!r} xos={part.x_offset!r} \
-yos={part.y_offset!r} zos={part.output_offset!r}
-b_xy a 0 v=(v(x1,x2)+{{xos}})*(v(y1,y2)+{{yos}})*(1+{{ge}})/{part.unit!r}+v(z)+{{zos}}
+* multiplier: out = x y / {num(part.unit)} V + z
+.subckt {MULTIPLIER} x1 x2 y1 y2 out z vcc vee ge={num(part.gain_error)} xos={num(part.x_offset)} \
+yos={num(part.y_offset)} zos={num(part.output_offset)}
+b_xy a 0 v=(v(x1,x2)+{{xos}})*(v(y1,y2)+{{yos}})*(1+{{ge}})/{num(part.unit)}+v(z)+{{zos}}
 r_a a b 1e3
-c_b b 0 {1 / (2e3 * math.pi * part.bandwidth)!r}
+c_b b 0 {num(1 / (2e3 * math.pi * part.bandwidth))}
 e_out c 0 b 0 1
-r_out c out {part.output_resistance!r}
+r_out c out {num(part.output_resistance)}
 r_supply vcc vee 1e9
 .ends {MULTIPLIER}
 """
 
 
+def num(value: float) -> str:
+    """A number of a macromodel, with no more digits than ngspice keeps in expressions."""
+    return f"{value:.10g}"
+
+
 def thermal() -> str:
     """The thermal voltage at the temperature of the simulation."""
-    return f"({BOLTZMANN_PER_CHARGE!r}*(temper+{KELVIN!r}))"
+    return f"({num(BOLTZMANN_PER_CHARGE)}*(temper+{num(KELVIN)}))"

@@ -76,7 +76,7 @@ class Technology:
     stage_bias: float = 5e-5  # A, of stages whose output is a voltage
     stage_swing: float = 8.0  # V, of their outputs
     smallest_resistor: float = 100.0
-    largest_resistor: float = 1e9
+    largest_resistor: float = 1e12
     smallest_capacitor: float = 1e-12
     largest_capacitor: float = 1e-4
 

@@ -8,7 +8,7 @@ from rnn2circuit.flow.compile import (
     adopt_netlist,
     compile_model,
 )
-from rnn2circuit.flow.layers import SEED, Limits
+from rnn2circuit.flow.layers import SEED, Limits, limits_for
 from rnn2circuit.flow.noise import simulate_noise
 from rnn2circuit.flow.run import Simulation, simulate
 from rnn2circuit.flow.values import Values
@@ -26,6 +26,7 @@ __all__ = [
     "Verification",
     "adopt_netlist",
     "compile_model",
+    "limits_for",
     "simulate",
     "simulate_noise",
     "verify_compiled",

@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 
 from rnn2circuit.errors import ModelError
-from rnn2circuit.flow.compile import Compiled
-from rnn2circuit.flow.run import Simulation
+from rnn2circuit.flow.compile import Compiled, levels_before
+from rnn2circuit.flow.run import Simulation, simulate
 from rnn2circuit.models.base import AbstractNetwork
 from rnn2circuit.models.program import ProgramRun, program_of, run_program
 from rnn2circuit.models.reference import ReferenceSolution
 from rnn2circuit.models.trajectory import Trajectory
+from rnn2circuit.simulate.interface import Simulator
 from rnn2circuit.verify.budget import ErrorBudget
 from rnn2circuit.verify.equations import has_output_ports
-from rnn2circuit.verify.gaps import Samples, budget_of_cell, budget_of_model
+from rnn2circuit.verify.gaps import Samples, budget_of_cell, budget_of_model, with_levels
 from rnn2circuit.verify.steps import held_states
 from rnn2circuit.verify.task import Stages, Task, judge, stages_of_cell, stages_of_model
 
@@ -44,6 +45,35 @@ def error_budget(
         known = None if isinstance(run, str) else run
         stages = None if task is None else stages_of_model(task, reference, known, waves)
     return _with_task(budget, task, stages)
+
+
+def with_lower_levels(
+    budget: ErrorBudget,
+    simulation: Simulation,
+    *,
+    program: Simulator,
+    timeout: float | None,
+) -> ErrorBudget:
+    """The budget with the circuits of the levels before the one that is judged, simulated too.
+
+    Raises
+    ------
+    SimulationError
+        If one of them cannot be simulated.
+    """
+    compiled = simulation.compiled
+    runs = [
+        simulate(lower, simulator=program, timeout=timeout) for lower in levels_before(compiled)
+    ]
+    reference = compiled.reference
+    circuits: list[tuple[str, Samples]] = []
+    for run in (*runs, simulation):
+        if isinstance(reference, Trajectory):
+            samples = _held(run, reference)
+        else:
+            samples = Samples(t=run.t, x=run.x, y=run.y)
+        circuits.append((run.compiled.record.level, samples))
+    return with_levels(budget, reference, circuits)
 
 
 def _is_of(compiled: Compiled) -> bool:

@@ -328,6 +328,30 @@ def compile_model(
     )
 
 
+def levels_before(compiled: Compiled) -> tuple[Compiled, ...]:
+    """The same network at the levels before its own, under the same stimulus and scales."""
+    record, ports = compiled.record, compiled.state_map
+    levels: tuple[Level, ...] = get_args(Level)
+    return tuple(
+        compile_model(
+            compiled.model,
+            name=compiled.name,
+            form=cast(Form, record.form),
+            coupling=cast(Coupling, record.coupling),
+            level=level,
+            strategy=cast(Strategy, record.strategy),
+            order=record.order,
+            seconds_per_unit=ports.seconds_per_unit,
+            volts_per_unit=ports.states[0].volts_per_unit,
+            inputs_as=cast(InputCoupling, record.inputs_as),
+            stimulus=compiled.stimulus,
+            duration=compiled.duration,
+            accuracy=compiled.accuracy,
+        )
+        for level in levels[: levels.index(cast(Level, record.level))]
+    )
+
+
 def adopt_netlist(
     netlist: str,
     record: NetlistMap,

@@ -81,7 +81,8 @@ def realistic_scale(
     outputs = float(np.abs(y).max(initial=0.0))
     volts = given["volts_per_unit"]
     if volts is None:
-        most = technology.swing / max(states / STATE_SHARE, outputs, TINY)
+        largest = max(states / STATE_SHARE, outputs)
+        most = technology.swing / largest if largest > 0 else 1.0
         decade = 10.0 ** np.floor(np.log10(most))
         volts = decade * next(s for s in STEPS if s * decade <= most * (1 + TINY))
     elif volts * max(states, outputs) > technology.swing:

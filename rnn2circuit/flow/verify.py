@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 
-from rnn2circuit.errors import SimulationError, UsageError
-from rnn2circuit.flow.budget import error_budget
+from rnn2circuit.errors import NotRealizableError, SimulationError, UsageError
+from rnn2circuit.flow.budget import error_budget, with_lower_levels
 from rnn2circuit.flow.compile import Accuracy, Compiled, Level, compile_model
 from rnn2circuit.flow.cross import cross_checks, cross_notes, cross_simulator
 from rnn2circuit.flow.layers import (
@@ -16,6 +16,7 @@ from rnn2circuit.flow.layers import (
     compare_run,
     evaluate,
     failed_run,
+    limits_for,
     read_back,
     small_signals,
 )
@@ -36,6 +37,11 @@ from rnn2circuit.verify.task import Task
 
 Progress: TypeAlias = Callable[[str], None]
 
+REALISTIC_NOTE = (
+    "read back with ideal parts in place of the netlist's own, so that its wiring and values are "
+    "proved; waveforms tell what the parts themselves cost; single steps, half steps, operating "
+    "point and frequency response are layers of level ideal"
+)
 QUICK = "asked to be quick: no second run with half the step, no operating point, no response"
 
 
@@ -183,7 +189,8 @@ def verify_compiled(
         If `limits` judges a program against the ODE of a clocked cell, which has none, or if
         there is no second simulator of that name, or it is the first one.
     """
-    limits = Limits() if limits is None else limits
+    level = compiled.record.level
+    limits = limits_for(level) if limits is None else limits
     _check_request(compiled, limits, task)
     program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
     second = cross_simulator(cross, program)
@@ -197,10 +204,11 @@ def verify_compiled(
             notes=("the ports of the netlist do not fit the model, so nothing was simulated",),
         )
         return Verification(report=report, compiled=compiled, simulation=None)
-    if isinstance(program, OperatingPointSimulator):
+    exact = level == "ideal"
+    if exact and isinstance(program, OperatingPointSimulator):
         _tell(progress, f"evaluating the equations with {program.name}")
         checks.append(evaluate(compiled, program, limits, seed, timeout))
-    if isinstance(program, SweepSimulator) and not quick:
+    if exact and isinstance(program, SweepSimulator) and not quick:
         _tell(progress, f"operating point and small signals with {program.name}")
         checks += small_signals(compiled, program, limits, seed, timeout)
     _tell(progress, f"simulating with {program.name}")
@@ -214,7 +222,7 @@ def verify_compiled(
         _tell(progress, "comparing with the ODE")
         checks += compare_run(simulation, limits)
         warnings = simulation.waveforms.warnings
-        if not quick:
+        if exact and not quick:
             _tell(progress, f"simulating with {program.name}, half the step")
             checks += compare_finer(simulation, program, limits, timeout, checks)
     if second is not None:
@@ -222,6 +230,13 @@ def verify_compiled(
         checks += cross_checks(compiled, second, limits, seed, timeout)
     _tell(progress, "running the program that was trained")
     budget, refitted = error_budget(compiled, simulation, _settling(checks), task)
+    notes: list[str] = []
+    if simulation is not None and not exact:
+        _tell(progress, f"simulating the levels before {level}")
+        try:
+            budget = with_lower_levels(budget, simulation, program=program, timeout=timeout)
+        except (SimulationError, NotRealizableError) as error:
+            notes.append(f"the levels before {level} are not in the budget: {error}")
     if limits.program is not None:
         checks += program_checks(budget, limits.program)
     report = Report(
@@ -230,9 +245,11 @@ def verify_compiled(
         notes=(
             *_notes(compiled, program, evaluated=evaluated),
             *_sizes(checks),
+            *(() if exact else (REALISTIC_NOTE,)),
             *chaos_note(compiled, limits, checks),
             *((QUICK,) if quick else ()),
             *cross_notes(second),
+            *notes,
             *warnings,
         ),
         budget=budget,

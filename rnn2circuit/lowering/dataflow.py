@@ -162,7 +162,8 @@ class _Reader:
 
     def _computed(self, net: int) -> bool:
         w = self.wiring
-        return any(net in d for d in (w.currents, w.constants, w.amplifiers, w.to_ground))
+        made = (w.currents, w.constants, w.amplifiers, w.to_ground, w.stages, w.products)
+        return any(net in d for d in made)
 
     def _store(self, net: int) -> Store:
         capacitance, v_initial = self.wiring.capacitors[net]

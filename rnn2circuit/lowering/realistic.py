@@ -170,7 +170,10 @@ class _Lowering:
         """Everything that flows into a state's capacitor."""
         plate, name = self.plates[store.net], self.name(store.net)
         constant, resistive = current.constant, []
+        most = max(map(abs, [store.leak, *current.terms.values()]))
         for signal, siemens in current.terms.items():
+            if abs(siemens) <= VANISHING * most:
+                continue
             if self.plan.only_drives(signal) and signal in self.stages:
                 constant += self._stage_current(self.stages[signal], siemens, plate)
             elif self.plan.only_drives(signal) and signal in self.products:
@@ -355,8 +358,9 @@ class _Lowering:
     def _terms(self, value: Affine, name: str) -> list[tuple[int, float, str]]:
         """The terms of a sum as voltages on the board that resistors may load."""
         rows: list[tuple[int, float, str]] = []
+        most = max(map(abs, [*value.terms.values(), value.constant]), default=0.0)
         for signal, weight in value.terms.items():
-            if weight != 0.0:
+            if abs(weight) > VANISHING * most:
                 at = self.strong(signal)
                 what = f"the weight from {self.name(signal)} to {name}"
                 rows.append((at.net, weight / at.scale, what))

@@ -37,7 +37,8 @@ class Gap:
     Attributes
     ----------
     id : str
-        ``program_vs_ode``, ``ode_vs_circuit`` or ``program_vs_circuit``.
+        ``program_vs_ode``, ``ode_vs_circuit`` or ``program_vs_circuit``; at realistic levels
+        also ``ode_vs_ideal`` (of a cell ``program_vs_ideal``), ``ideal_vs_macro`` and so on.
     states, outputs : Distance or None
         None where it was not measured; `outputs` also where the outputs are the states.
     reason : str

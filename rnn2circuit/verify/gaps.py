@@ -7,7 +7,8 @@ that they add up. Between two points of the simulator its *error* is joined by a
 added to the equation, so that the comparison from end to end adds no error of interpolation.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,41 @@ def budget_of_cell(
     return ErrorBudget(program=described, parts=(whole,), whole=whole, settling=settling)
 
 
+def with_levels(
+    budget: ErrorBudget,
+    reference: ReferenceSolution | Trajectory,
+    circuits: Sequence[tuple[str, Samples]],
+) -> ErrorBudget:
+    """The budget with what each level adds: the reference against the first, each against the next.
+
+    Parameters
+    ----------
+    circuits : sequence of (str, Samples)
+        Levels and what their circuits did, from ideal to the one that is judged; of a clocked
+        cell, all at the ends of its steps.
+    """
+    if isinstance(reference, Trajectory):
+        name, t = "program", circuits[0][1].t
+        exact = Samples(t=t, x=reference.states[1:], y=reference.outputs())
+    else:
+        name, t = "ode", np.linspace(0.0, reference.t_end, GRID)
+        exact = ode_samples(reference, t)
+    if not circuits[0][1].y.shape[1]:
+        exact = Samples(t=t, x=exact.x, y=np.zeros((len(t), 0)))
+    spans = (floored(np.ptp(exact.x, axis=0)), floored(np.ptp(exact.y, axis=0)))
+    before, found = (name, exact), list[Gap]()
+    for level, samples in circuits:
+        there = samples if isinstance(reference, Trajectory) else circuit_at(samples, reference, t)
+        shown = {"ode": "ODE"}.get(before[0], before[0])
+        title = f"{shown} against {level}"
+        id = f"{before[0]}_vs_{level}"
+        found.append(_gap(id, there, before[1], spans, title=title))
+        before = (level, there)
+    first = [part for part in budget.parts if part.id == "program_vs_ode"]
+    rest = [part for part in budget.parts if part.id != "program_vs_ode"]
+    return replace(budget, parts=(*first, *found, *rest))
+
+
 def ode_samples(reference: ReferenceSolution, t: Vector) -> Samples:
     """The equation at any times of its run."""
     y = reference.outputs(t) if has_output_ports(reference.model) else np.zeros((len(t), 0))
@@ -152,10 +188,17 @@ def _unknown(id: str, reason: str) -> Gap:
     return Gap(id=id, title=TITLES[id], reason=reason)
 
 
-def _gap(id: str, found: Samples, wanted: Samples, spans: tuple[Vector, Vector]) -> Gap:
+def _gap(
+    id: str,
+    found: Samples,
+    wanted: Samples,
+    spans: tuple[Vector, Vector],
+    *,
+    title: str | None = None,
+) -> Gap:
     return Gap(
         id=id,
-        title=TITLES[id],
+        title=TITLES[id] if title is None else title,
         states=_distance(found.t, found.x - wanted.x, spans[0]),
         outputs=_distance(found.t, found.y - wanted.y, spans[1]) if wanted.y.shape[1] else None,
     )

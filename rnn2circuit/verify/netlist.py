@@ -127,10 +127,8 @@ def read_netlist(
         raise UnverifiableError(
             "the netlist holds characters outside ASCII, which simulators alter"
         )
-    if has_subcircuits(text):
-        netlist = _unfolded(text, subckt, known, place)
-    else:
-        netlist = _as_written(text)
+    unfold = has_subcircuits(text)
+    netlist = _unfolded(text, subckt, known, place) if unfold else _as_written(text)
     _check_references(netlist)
     return netlist
 

@@ -27,9 +27,7 @@ def _ota(n: Netlist, name: str, pins: list[str]) -> None:
     pin, sense = f"v.{name}.pin", f"v.{name}.sense"
     n.v.append((pin, n.node(bias), n.node(inner), BIAS_PIN))
     n.v.append((sense, n.node(inner), n.node(negative), 0.0))
-    n.e.append(
-        (f"e.{name}", n.node(argument), GROUND, n.node(p), n.node(m), 1.0 / (2.0 * THERMAL))
-    )
+    n.e.append((f"e.{name}", n.node(argument), GROUND, n.node(p), n.node(m), 1.0 / (2.0 * THERMAL)))
     n.b.append((f"b.{name}", GROUND, n.node(out), "i", f"i({sense})*tanh(v({argument}))"))
 
 
