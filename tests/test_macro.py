@@ -59,7 +59,7 @@ def test_simulated_macro_circuits_follow_their_odes(family):
 
 @pytest.mark.parametrize("family", ["elman", "gru"])
 def test_clocked_macro_circuits_hold_the_programs_states(family):
-    result = verify_model(drawn(family, 0), level="macro", simulator="ngspice", duration=12)
+    result = verify_model(drawn(family, 2), level="macro", simulator="ngspice", duration=12)
     held = next(c for c in result.report.checks if c.id == "transient.states")
     assert held.verdict is Verdict.PASS
     assert held.limit == MACRO

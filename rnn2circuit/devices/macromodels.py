@@ -15,6 +15,8 @@ from rnn2circuit.devices.technology import (
 )
 
 OPAMP, OTA, MULTIPLIER = "r2c_opamp", "r2c_ota", "r2c_multiplier"
+QUIET = "r_supply vcc vee 1e9"  # the supplies power nothing that is modelled
+ENDLESS = 1e8  # a beta or an Early voltage from here on is as good as none
 INPUT_STAGE = 1e-3  # S, transconductance of an op-amp's input stage
 
 
@@ -29,63 +31,67 @@ def macro_library(technology: Technology, used: frozenset[str]) -> str:
 
 
 def opamp(part: OpAmp, supply: float) -> str:
-    """One pole, finite slew rate, output resistance and swing."""
+    """One pole, finite slew rate, output resistance and swing; one net inside."""
     pole = INPUT_STAGE / (2 * math.pi * part.bandwidth)  # F
     most = part.slew_rate * pole  # A
-    swing = supply - part.headroom
-    return f"""\
-* op-amp: gain {num(part.gain)}, {num(part.bandwidth)} Hz, slew rate {num(part.slew_rate)} V/s
-.subckt {OPAMP} p n out vcc vee vos={num(part.offset)}
-e_os pp p x_os 0 1
-v_os x_os 0 {{vos}}
-i_p p 0 {num(part.bias_current)}
-i_n n 0 {num(part.bias_current)}
-r_in p n 1e12
-b_in 0 x i={num(most)}*tanh({num(INPUT_STAGE / most)}*v(pp,n))
-r_x x 0 {num(part.gain / INPUT_STAGE)}
-c_x x 0 {num(pole)}
-b_out y 0 v={num(swing)}*tanh(v(x)/{num(swing)})
-r_out y out {num(part.output_resistance)}
-r_supply vcc vee 1e9
-.ends {OPAMP}
-"""
+    swing = num(supply - part.headroom)
+    lines = [
+        f"* op-amp: gain {num(part.gain)}, {num(part.bandwidth)} Hz, {num(part.slew_rate)} V/s",
+        f".subckt {OPAMP} p n out vcc vee vos={num(part.offset)}",
+        f"b_in 0 x i={num(most)}*tanh({num(INPUT_STAGE / most)}*(v(p,n)+{{vos}}))",
+        f"r_x x 0 {num(part.gain / INPUT_STAGE)}",
+        f"c_x x 0 {num(pole)}",
+        f"b_out out 0 i=(v(out)-{swing}*tanh(v(x)/{swing}))/{num(part.output_resistance)}",
+    ]
+    if part.bias_current:
+        lines += [f"i_p p 0 {num(part.bias_current)}", f"i_n n 0 {num(part.bias_current)}"]
+    return "\n".join([*lines, QUIET, f".ends {OPAMP}"]) + "\n"
 
 
 def ota(part: Ota) -> str:
-    """Exact tanh of a bipolar pair, with finite beta, Early voltage and offsets."""
-    half = "0.5*(1+tanh(v(pp,n)/(2*vt)))".replace("vt", thermal())
-    other = half.replace("1+", "1-")
-    return f"""\
-* OTA: bias current times tanh(v(p,n) / 2 Vt)
-.subckt {OTA} p n bias out vcc vee vos={num(part.offset)} ge={num(part.gain_error)}
-v_bias bias bb {num(part.bias_voltage)}
-v_sense bb vee 0
-e_os pp p x_os 0 1
-v_os x_os 0 {{vos}}
-b_out out 0 i=-(1+{{ge}})*i(v_sense)*tanh(v(pp,n)/(2*{thermal()}))
-b_early out 0 i=i(v_sense)*v(out)/{num(part.early_voltage)}
-b_offset out 0 i=-({num(part.output_offset)})*i(v_sense)
-b_p p 0 i=i(v_sense)*{half}/{num(part.beta)}
-b_n n 0 i=i(v_sense)*{other}/{num(part.beta)}
-r_supply vcc vee 1e9
-.ends {OTA}
-"""
+    """Exact tanh of a bipolar pair; finite beta, Early voltage and offset where there are any."""
+    bias, argument = "i(v_bias)", f"(v(p,n)+{{vos}})/(2*{thermal()})"
+    lines = [
+        "* OTA: bias current times tanh(v(p,n) / 2 Vt)",
+        f".subckt {OTA} p n bias out vcc vee vos={num(part.offset)} ge={num(part.gain_error)}",
+        f"v_bias bias vee {num(part.bias_voltage)}",
+        f"b_out 0 out i=(1+{{ge}})*{bias}*tanh({argument})",
+    ]
+    if part.early_voltage < ENDLESS:
+        lines.append(f"b_early out 0 i={bias}*v(out)/{num(part.early_voltage)}")
+    if part.output_offset:
+        lines.append(f"b_offset 0 out i=({num(part.output_offset)})*{bias}")
+    if part.beta < ENDLESS:
+        lines += [
+            f"b_{pin} {pin} 0 i={bias}*0.5*(1{sign}tanh({argument}))/{num(part.beta)}"
+            for pin, sign in (("p", "+"), ("n", "-"))
+        ]
+    return "\n".join([*lines, QUIET, f".ends {OTA}"]) + "\n"
 
 
 def multiplier(part: Multiplier) -> str:
-    """``out = x y / unit + z`` behind one pole."""
-    return f"""\
-* multiplier: out = x y / {num(part.unit)} V + z
-.subckt {MULTIPLIER} x1 x2 y1 y2 out z vcc vee ge={num(part.gain_error)} xos={num(part.x_offset)} \
-yos={num(part.y_offset)} zos={num(part.output_offset)}
-b_xy a 0 v=(v(x1,x2)+{{xos}})*(v(y1,y2)+{{yos}})*(1+{{ge}})/{num(part.unit)}+v(z)+{{zos}}
-r_a a b 1e3
-c_b b 0 {num(1 / (2e3 * math.pi * part.bandwidth))}
-e_out c 0 b 0 1
-r_out c out {num(part.output_resistance)}
-r_supply vcc vee 1e9
-.ends {MULTIPLIER}
-"""
+    """``out = x y / unit + z`` behind one pole; one net inside."""
+    errors = {
+        "ge": part.gain_error,
+        "xos": part.x_offset,
+        "yos": part.y_offset,
+        "zos": part.output_offset,
+    }
+    defaults = " ".join(f"{name}={num(value)}" for name, value in errors.items())
+    product = f"(v(x1,x2)+{{xos}})*(v(y1,y2)+{{yos}})*(1+{{ge}})/{num(part.unit)}"
+    conductance = 1 / part.output_resistance
+    lines = [
+        f"* multiplier: out = x y / {num(part.unit)} V + z",
+        f".subckt {MULTIPLIER} x1 x2 y1 y2 out z vcc vee {defaults}",
+        f"b_xy 0 a i=1e-3*({product}+v(z)+{{zos}})",
+        "r_a a 0 1e3",
+        f"c_a a 0 {num(1 / (2e3 * math.pi * part.bandwidth))}",
+        f"g_out 0 out a 0 {num(conductance)}",
+        f"r_out out 0 {num(part.output_resistance)}",
+        QUIET,
+        f".ends {MULTIPLIER}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def num(value: float) -> str:

@@ -53,7 +53,7 @@ class Multiplier:
     y_offset: float = 0.0
     output_offset: float = 0.0
     bandwidth: float = 1e6  # Hz
-    output_resistance: float = 1.0
+    output_resistance: float = 0.1
     unit: float = 10.0  # V: out = x y / unit
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class Technology:
     reference: float = 10.0  # V
     swing: float = 9.0  # V, the largest that any signal may have
     pair_resistance: float = 500.0  # at each input of an OTA
-    operand_resistance: float = 1e4  # at each input of a multiplier that sums
+    operand_resistance: float = 5e4  # at each input of a multiplier that sums
     sum_resistance: float = 1e5  # feedback of amplifiers that sum
     stage_bias: float = 5e-5  # A, of stages whose output is a voltage
     stage_swing: float = 8.0  # V, of their outputs

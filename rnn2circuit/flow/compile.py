@@ -241,7 +241,8 @@ def compile_model(
     reference = None
     if level != "ideal":
         reference = _reference(model, stimulus, duration)
-        given = realistic_scale(model, reference, technology or Technology(), given)
+        parts = technology or Technology()
+        given = realistic_scale(model, reference, parts, given, usual=_scaling(target, given))
     scaling = _scaling(target, given)
     if capacitance not in CAPACITANCES:
         known = ", ".join(CAPACITANCES)

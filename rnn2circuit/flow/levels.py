@@ -16,6 +16,7 @@ from rnn2circuit.models.reference import ReferenceSolution
 from rnn2circuit.models.trajectory import Trajectory
 from rnn2circuit.statemap import SupplyMap
 from rnn2circuit.synthesis.realize import Realization
+from rnn2circuit.synthesis.scaling import Scaling
 
 Level: TypeAlias = Literal["ideal", "macro"]
 
@@ -24,6 +25,8 @@ STATE_SHARE = 0.45
 STEPS = (5.0, 2.0, 1.0)  # volts per unit are 1, 2 or 5 times a power of ten
 # A sample and hold of 1 kohm and 2 nF is what op-amps drive with ease.
 CELL_IMPEDANCE = 1e6
+# What finite bandwidth costs falls with the time constant: 50 ms instead of 1, with 500 nF.
+SLOWER = 50.0
 SAMPLES = 2001  # of the run, among which its largest values are looked for
 TINY = 1e-9
 
@@ -66,8 +69,15 @@ def realistic_scale(
     reference: ReferenceSolution | Trajectory,
     technology: Technology,
     given: dict[str, Any],
+    *,
+    usual: Scaling,
 ) -> dict[str, Any]:
-    """`given`, with volts per unit with which the run uses the parts' swing well, if it has none.
+    """`given`, completed: volts with which the run uses the parts' swing well, and a slower time.
+
+    Parameters
+    ----------
+    usual : Scaling
+        What would be chosen at level ideal.
 
     Raises
     ------
@@ -94,7 +104,15 @@ def realistic_scale(
     impedance = given["impedance"]
     if impedance is None and isinstance(model, AbstractCell):
         impedance = CELL_IMPEDANCE
-    return {**given, "volts_per_unit": float(volts), "impedance": impedance}
+    seconds = given["seconds_per_unit"]
+    if seconds is None and not isinstance(model, AbstractCell):
+        seconds = SLOWER * usual.seconds_per_unit
+    return {
+        **given,
+        "volts_per_unit": float(volts),
+        "impedance": impedance,
+        "seconds_per_unit": seconds,
+    }
 
 
 def _parts_in(circuit: Circuit) -> frozenset[str]:

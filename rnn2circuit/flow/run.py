@@ -14,6 +14,7 @@ from rnn2circuit.statemap import to_units
 # (seconds per accepted step and cubed state, thirty times what dense LU was measured to need).
 BASE_TIMEOUT = 60.0  # s
 TIMEOUT_PER_STEP = 2e-7  # s
+TIMEOUT_PER_PART = 1e-4  # s per step and element of a realistic level, likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,6 +73,9 @@ def default_timeout(compiled: Compiled) -> float:
     """Seconds after which a simulator is taken to hang."""
     transient = compiled.bench.transient
     steps = transient.stop / transient.step
+    if compiled.record.level != "ideal":
+        elements = sum(count for _, count in compiled.record.element_counts)
+        return BASE_TIMEOUT + TIMEOUT_PER_PART * steps * elements
     return BASE_TIMEOUT + TIMEOUT_PER_STEP * steps * compiled.model.n_states**3
 
 
