@@ -130,7 +130,8 @@ def test_bandwidth_is_what_macro_circuits_lose_most_by():
     for bandwidth in (1e5, 1e6, 1e7):
         technology = Technology(opamp=OpAmp(bandwidth=bandwidth))
         result = verify_compiled(
-            compile_model(neuron(), level="macro", technology=technology), simulator="ngspice"
+            compile_model(neuron(), level="macro", technology=technology, seconds_per_unit=1e-3),
+            simulator="ngspice",
         )
         errors.append(next(c.value for c in result.report.checks if c.id == "transient.states"))
     assert errors[0] > 5 * errors[1] > 10 * errors[2]
@@ -185,9 +186,14 @@ REFUSALS = [
         "no realistic stage with the characteristic 'relu'",
     ),
     (
-        lambda: compile_model(neuron(), level="macro", form="rl"),
+        lambda: compile_model(drawn("linear", 0), level="macro", form="rl", coupling="gyrator"),
         NotRealizableError,
-        "level macro realizes form 'rc'",
+        "gyrators 'skew' float",
+    ),
+    (
+        lambda: compile_model(neuron(), level="macro", form="rl", seconds_per_unit=10.0),
+        NotRealizableError,
+        "needs an inductor of",
     ),
     (
         lambda: compile_model(Linear(a=-np.eye(2) + 0.1), level="macro", coupling="transformer"),
@@ -200,7 +206,7 @@ REFUSALS = [
         "lower volts_per_unit",
     ),
     (
-        lambda: compile_model(neuron(), level="macro", impedance=100.0),
+        lambda: compile_model(neuron(), level="macro", impedance=100.0, seconds_per_unit=1e-4),
         NotRealizableError,
         "an OTA takes 0.002 A",
     ),
@@ -227,11 +233,38 @@ def test_what_no_parts_realize_is_refused(attempt, error, message):
         attempt()
 
 
-def test_gyrators_that_float_have_no_parts():
-    model = Linear(a=np.array([[-1.0, 2.0], [-2.0, -1.0]]))
-    ideal = compile_model(model, form="rl", coupling="gyrator").realization.circuit
-    with pytest.raises(NotRealizableError, match="no realistic part for Inductors"):
-        read_dataflow(ideal)
+@pytest.mark.parametrize("family", ["linear", "ctrnn", "ltc", "lem", "energy"])
+def test_currents_as_states_are_inductors_with_opamps(family):
+    compiled = compile_model(drawn(family, 0), level="macro", form="rl")
+    counts = dict(compiled.record.element_counts)
+    assert counts["Inductors"] == compiled.model.n_states
+    assert "Capacitors" not in counts
+    assert all(c.verdict is Verdict.PASS for c in proofs(compiled))
+
+
+def test_a_loop_without_a_resistance_of_its_own_is_sensed_on_another():
+    model = Linear(a=np.array([[0.0, -1.0], [1.0, 0.5]]), x0=np.array([0.1, 0.0]))
+    compiled = compile_model(model, level="macro", form="rl", duration=3.0, seconds_per_unit=0.02)
+    assert all(c.verdict is Verdict.PASS for c in proofs(compiled))
+    run = simulate(compiled, simulator="ngspice")
+    assert run.t[0] > 0  # what op-amps do until they have found their voltages is left out
+    error = np.abs(run.x - compiled.reference(np.minimum(run.t, 3.0)))
+    assert np.max(error / compiled.reference.range) < MACRO
+
+
+def test_gyrators_stay_gyrators_of_two_current_sources():
+    model = Linear(
+        a=np.array([[-1.0, 2.0, 0.3], [-2.0, -1.0, 0.3], [0.3, 0.3, -1.0]]),
+        x0=np.array([1.0, 0.0, 0.0]),
+    )
+    compiled = compile_model(model, level="macro", coupling="gyrator", duration=5.0)
+    counts = dict(compiled.record.element_counts)
+    assert counts["ActiveGyrators"] == 1
+    assert counts["OpAmps"] == 3  # followers alone: ties and leaks are positive resistors
+    assert all(c.verdict is Verdict.PASS for c in proofs(compiled))
+    run = simulate(compiled, simulator="ngspice")
+    error = np.abs(run.x - compiled.reference(np.minimum(run.t, 5.0)))
+    assert np.max(error / compiled.reference.range) < MACRO
 
 
 def test_a_supply_that_is_no_number_is_refused():
@@ -251,6 +284,11 @@ def test_parts_with_wrong_pins_are_not_read():
     place(netlist, "x_1 a b c vcc vee r2c_opamp")
     with pytest.raises(UnverifiableError, match="'x_1' is there twice"):
         place(netlist, "x_1 a b c vcc vee r2c_opamp")
+    place(netlist, "x_2 a b vcc vee r2c_gyrator r=1000.0")
+    with pytest.raises(UnverifiableError, match="r2c_gyrator has 4 pins, got 3"):
+        place(netlist, "x_3 a b vcc r2c_gyrator r=1000.0")
+    with pytest.raises(UnverifiableError, match="resistance must be positive"):
+        place(netlist, "x_3 a b vcc vee r2c_gyrator r=-1.0")
     with pytest.raises(UnverifiableError, match="expected the supplies"):
         supply(netlist, {"vdd": 5.0})
 

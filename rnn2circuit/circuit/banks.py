@@ -26,7 +26,7 @@ from rnn2circuit.circuit.multiport import (
     SeriesTransresistances,
     Transformers,
 )
-from rnn2circuit.circuit.parts import Multipliers, OpAmps, Otas
+from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
 from rnn2circuit.errors import CircuitError
 
 SUPPLY_PINS = ("positive", "negative")
@@ -325,6 +325,7 @@ Bank: TypeAlias = (  # closed: a new kind must break the type check of every con
     | OpAmps
     | Otas
     | Multipliers
+    | ActiveGyrators
 )
 
 
@@ -357,3 +358,5 @@ def net_columns(bank: Bank) -> tuple[str, ...]:  # noqa: C901 - one case per ban
             return ("p", "n", "bias", "out", *SUPPLY_PINS)
         case Multipliers():
             return ("x1", "x2", "y1", "y2", "out", "z", *SUPPLY_PINS)
+        case ActiveGyrators():
+            return ("p1", "p2", *SUPPLY_PINS)

@@ -13,6 +13,7 @@ import numpy as np
 
 from rnn2circuit.arrays import Indices, Matrix, Vector
 from rnn2circuit.circuit.banks import (
+    ActiveGyrators,
     Ammeters,
     Bank,
     Capacitors,
@@ -253,6 +254,7 @@ def _stamp(stamps: _Stamps, number: int, bank: Bank) -> None:  # noqa: C901 - on
             | OpAmps()
             | Otas()
             | Multipliers()
+            | ActiveGyrators()
         ):
             raise CircuitError(
                 f"bank {bank.stem!r} of {type(bank).__name__} is not linear; "

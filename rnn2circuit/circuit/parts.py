@@ -1,4 +1,4 @@
-"""Banks of parts that have pins for their supplies: op-amps, OTAs, multipliers.
+"""Banks of parts that have pins for their supplies: op-amps, OTAs, multipliers, gyrators.
 
 What a part does exactly is a matter of the library that comes with a netlist; the sentence below
 is what the network relies on. The conventions of all banks are in `banks`.
@@ -6,10 +6,9 @@ is what the network relies on. The conventions of all banks are in `banks`.
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from rnn2circuit.arrays import Indices, Vector
+from rnn2circuit.arrays import Indices, Vector, require
 from rnn2circuit.circuit.columns import check_columns
+from rnn2circuit.errors import CircuitError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,9 +83,29 @@ class Multipliers:
         check_columns(self, nets=nets, values=values)
 
 
-PARTS = (OpAmps, Otas, Multipliers)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ActiveGyrators:
+    """Two voltage-controlled current sources: ``i1 = g v2`` into p1, ``i2 = -g v1`` into p2.
 
+    Both ports are grounded; g is the reciprocal of `resistance`, which each source is built with.
+    """
 
-def none_of(count: int) -> Vector:
-    """A column of errors that are zero."""
-    return np.zeros(count)
+    stem: str
+    index: Indices
+    meaning: str
+    p1: Indices
+    p2: Indices
+    positive: Indices
+    negative: Indices
+    resistance: Vector  # ohm
+
+    def __post_init__(self) -> None:
+        nets = ("p1", "p2", "positive", "negative")
+        check_columns(self, nets=nets, values=("resistance",))
+        require(
+            f"resistance of {self.stem!r}",
+            self.resistance,
+            self.resistance > 0,
+            rule="positive",
+            error=CircuitError,
+        )

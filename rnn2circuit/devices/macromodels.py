@@ -15,6 +15,7 @@ from rnn2circuit.devices.technology import (
 )
 
 OPAMP, OTA, MULTIPLIER = "r2c_opamp", "r2c_ota", "r2c_multiplier"
+GYRATOR = "r2c_gyrator"
 QUIET = "r_supply vcc vee 1e9"  # the supplies power nothing that is modelled
 ENDLESS = 1e8  # a beta or an Early voltage from here on is as good as none
 INPUT_STAGE = 1e-3  # S, transconductance of an op-amp's input stage
@@ -26,7 +27,10 @@ def macro_library(technology: Technology, used: frozenset[str]) -> str:
         OPAMP: lambda: opamp(technology.opamp, technology.supply),
         OTA: lambda: ota(technology.ota),
         MULTIPLIER: lambda: multiplier(technology.multiplier),
+        GYRATOR: gyrator,
     }
+    if GYRATOR in used:
+        used |= {OPAMP}
     return "".join(text() for name, text in texts.items() if name in used)
 
 
@@ -92,6 +96,24 @@ def multiplier(part: Multiplier) -> str:
         f".ends {MULTIPLIER}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def gyrator() -> str:
+    """Two Howland current sources of ``1 / r``, each behind a follower that loads nothing."""
+    pairs = "".join(
+        f"x_follow_{k} {of} b{k} b{k} vcc vee {OPAMP}\n"
+        f"x_howland_{k} {into} n{k} o{k} vcc vee {OPAMP}\n"
+        f"r_a_{k} {plus} {into} {{r}}\n"
+        f"r_b_{k} {into} o{k} {{r}}\n"
+        f"r_c_{k} {minus} n{k} {{r}}\n"
+        f"r_d_{k} n{k} o{k} {{r}}\n"
+        for k, of, into, plus, minus in ((1, "p2", "p1", "0", "b1"), (2, "p1", "p2", "b2", "0"))
+    )
+    return f"""\
+* gyrator: draws v(p2) / r at p1 and gives v(p1) / r at p2
+.subckt {GYRATOR} p1 p2 vcc vee r=1e5
+{pairs}.ends {GYRATOR}
+"""
 
 
 def num(value: float) -> str:

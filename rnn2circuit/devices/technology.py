@@ -79,6 +79,8 @@ class Technology:
     largest_resistor: float = 1e12
     smallest_capacitor: float = 1e-12
     largest_capacitor: float = 1e-4
+    smallest_inductor: float = 1e-6
+    largest_inductor: float = 100.0  # above about 1 H, a gyrator with a capacitor
 
     def __post_init__(self) -> None:
         _check(self, positive=tuple(f.name for f in fields(self) if f.type is float))

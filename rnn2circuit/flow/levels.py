@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from rnn2circuit.circuit.circuit import Circuit
-from rnn2circuit.circuit.parts import Multipliers, OpAmps, Otas
-from rnn2circuit.devices.macromodels import MULTIPLIER, OPAMP, OTA, macro_library
+from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
+from rnn2circuit.devices.macromodels import GYRATOR, MULTIPLIER, OPAMP, OTA, macro_library
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.lowering.realistic import SUPPLIES, lower
@@ -25,8 +25,9 @@ STATE_SHARE = 0.45
 STEPS = (5.0, 2.0, 1.0)  # volts per unit are 1, 2 or 5 times a power of ten
 # A sample and hold of 1 kohm and 2 nF is what op-amps drive with ease.
 CELL_IMPEDANCE = 1e6
-# What finite bandwidth costs falls with the time constant: 50 ms instead of 1, with 500 nF.
-SLOWER = 50.0
+# What finite bandwidth costs falls with the time constant: 50 ms instead of 1, with 500 nF; in
+# form rl 2 ms instead of 10 us, with 2 H (a gyrator and a capacitor, of that size).
+SLOWER = {"rc": 50.0, "rl": 200.0}
 SAMPLES = 2001  # of the run, among which its largest values are looked for
 TINY = 1e-9
 
@@ -49,8 +50,6 @@ def at_level(realization: Realization, level: Level, technology: Technology) -> 
     """
     if level == "ideal":
         return Lowered(realization=realization, library="")
-    if realization.form != "rc":
-        raise NotRealizableError(f"level {level} realizes form 'rc', got {realization.form!r}")
     circuit = lower(realization.circuit, technology)
     voltages = (technology.supply, -technology.supply, technology.reference)
     supplies = tuple(
@@ -106,7 +105,7 @@ def realistic_scale(
         impedance = CELL_IMPEDANCE
     seconds = given["seconds_per_unit"]
     if seconds is None and not isinstance(model, AbstractCell):
-        seconds = SLOWER * usual.seconds_per_unit
+        seconds = SLOWER[given["form"]] * usual.seconds_per_unit
     return {
         **given,
         "volts_per_unit": float(volts),
@@ -116,7 +115,7 @@ def realistic_scale(
 
 
 def _parts_in(circuit: Circuit) -> frozenset[str]:
-    names = {OpAmps: OPAMP, Otas: OTA, Multipliers: MULTIPLIER}
+    names = {OpAmps: OPAMP, Otas: OTA, Multipliers: MULTIPLIER, ActiveGyrators: GYRATOR}
     return frozenset(
         name for kind, name in names.items() if any(isinstance(b, kind) for b in circuit.banks)
     )

@@ -13,13 +13,14 @@ from rnn2circuit.statemap import to_units
 # A simulator gets this long before it is taken to hang: a minute, and more for large networks
 # (seconds per accepted step and cubed state, thirty times what dense LU was measured to need).
 BASE_TIMEOUT = 60.0  # s
+START_UP = 5e-5  # s: a hundred times what an op-amp of 3 MHz needs
 TIMEOUT_PER_STEP = 2e-7  # s
 TIMEOUT_PER_PART = 1e-4  # s per step and element of a realistic level, likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Simulation:
-    """A simulated circuit in model units, on the simulator's own time points."""
+    """A simulated circuit in model units, on the simulator's own time points from `start_up` on."""
 
     compiled: Compiled
     waveforms: Waveforms
@@ -60,13 +61,24 @@ def simulate(
     if timeout is None:
         timeout = default_timeout(compiled)
     waves = program.run(deck, timeout=positive("timeout", timeout))
+    settled = waves.time >= start_up(compiled)
     return Simulation(
         compiled=compiled,
         waveforms=waves,
-        t=waves.time / ports.seconds_per_unit,
-        x=to_units(ports.states, _columns(waves, [m.port for m in ports.states])),
-        y=to_units(ports.outputs, _columns(waves, [m.port for m in ports.outputs])),
+        t=waves.time[settled] / ports.seconds_per_unit,
+        x=to_units(ports.states, _columns(waves, [m.port for m in ports.states])[settled]),
+        y=to_units(ports.outputs, _columns(waves, [m.port for m in ports.outputs])[settled]),
     )
+
+
+def start_up(compiled: Compiled) -> float:
+    """Seconds for which amplifiers of a run without operating point find their voltages.
+
+    Currents of inductors are only set where SPICE solves no operating point, and then all nets
+    start at 0 V. What is simulated before is kept in `Simulation.waveforms`.
+    """
+    realistic = compiled.record.level != "ideal"
+    return START_UP if realistic and compiled.bench.transient.from_initial else 0.0
 
 
 def default_timeout(compiled: Compiled) -> float:

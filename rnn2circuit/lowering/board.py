@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from rnn2circuit.arrays import Indices, Vector
-from rnn2circuit.circuit.banks import Bank, Capacitors, Resistors, Switches
+from rnn2circuit.circuit.banks import Bank, Capacitors, Inductors, Resistors, Switches
 from rnn2circuit.circuit.circuit import GROUND, Circuit, CircuitBuilder, counting
-from rnn2circuit.circuit.parts import Multipliers, OpAmps, Otas
+from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
 
@@ -35,9 +35,11 @@ class Board:
     reference: int
     _resistors: dict[Role, list[tuple[int, int, float]]] = field(default_factory=lambda: {})
     _capacitors: dict[Role, list[tuple[int, float, float]]] = field(default_factory=lambda: {})
+    _inductors: dict[Role, list[tuple[int, int, float, float]]] = field(default_factory=lambda: {})
     _opamps: dict[Role, list[tuple[int, int, int]]] = field(default_factory=lambda: {})
     _otas: dict[Role, list[tuple[int, int, int, int]]] = field(default_factory=lambda: {})
     _multipliers: dict[Role, list[tuple[int, ...]]] = field(default_factory=lambda: {})
+    _gyrators: dict[Role, list[tuple[int, int, float]]] = field(default_factory=lambda: {})
     _switches: list[Switches] = field(default_factory=lambda: [])
 
     def net(self, name: str) -> int:
@@ -63,6 +65,15 @@ class Board:
             )
         self._capacitors.setdefault(role, []).append((net, farad, start))
 
+    def inductor(self, role: Role, p: int, n: int, henry: float, start: float, what: str) -> None:
+        low, high = self.technology.smallest_inductor, self.technology.largest_inductor
+        if not low <= henry <= high:
+            raise NotRealizableError(
+                f"{what} needs an inductor of {henry:.4g} H, outside {low:g} to {high:g}; "
+                "change seconds_per_unit or impedance"
+            )
+        self._inductors.setdefault(role, []).append((p, n, henry, start))
+
     def opamp(self, role: Role, p: int, n: int, out: int) -> None:
         self._opamps.setdefault(role, []).append((p, n, out))
 
@@ -73,6 +84,11 @@ class Board:
         self, role: Role, x: tuple[int, int], y: tuple[int, int], out: int, z: int
     ) -> None:
         self._multipliers.setdefault(role, []).append((*x, *y, out, z))
+
+    def gyrator(self, role: Role, p1: int, p2: int, siemens: float) -> None:
+        """`siemens` is the gyration conductance; of a negative one the ports change places."""
+        ends = (p1, p2) if siemens > 0 else (p2, p1)
+        self._gyrators.setdefault(role, []).append((*ends, 1.0 / abs(siemens)))
 
     def switch(self, bank: Switches) -> None:
         self._switches.append(bank)
@@ -96,6 +112,17 @@ class Board:
                     v_initial=start,
                 )
             )
+        for role, rows in self._inductors.items():
+            p, n, henry, start = _columns(rows)
+            banks.append(
+                Inductors(
+                    **_named(role, len(rows)),
+                    p=_nets(p),
+                    n=_nets(n),
+                    inductance=henry,
+                    i_initial=start,
+                )
+            )
         banks += self._switches
         for role, rows in self._multipliers.items():
             columns = [_nets(c) for c in _columns(rows)]
@@ -110,6 +137,17 @@ class Board:
                     x_offset=none,
                     y_offset=none,
                     output_offset=none,
+                )
+            )
+        for role, rows in self._gyrators.items():
+            p1, p2, ohm = _columns(rows)
+            banks.append(
+                ActiveGyrators(
+                    **_named(role, len(rows)),
+                    **self._supplied(len(rows)),
+                    p1=_nets(p1),
+                    p2=_nets(p2),
+                    resistance=ohm,
                 )
             )
         for role, rows in self._otas.items():

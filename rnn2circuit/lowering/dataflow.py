@@ -11,15 +11,18 @@ from typing import TypeAlias
 import numpy as np
 
 from rnn2circuit.circuit.banks import (
+    Ammeters,
     Bank,
     Capacitors,
     CurrentSources,
     Gyrators,
+    Inductors,
     Products,
     Resistors,
     SigmoidStages,
     Switches,
     Transconductances,
+    Transresistances,
     VoltageAmplifiers,
 )
 from rnn2circuit.circuit.circuit import GROUND, Circuit
@@ -88,6 +91,26 @@ class Throw:
     store: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """A current through L and R, driven by a voltage and shown as another.
+
+    Attributes
+    ----------
+    net : int
+        Where the current shows: ``v(net) = transresistance * i``.
+    voltage : Affine
+        V around the loop.
+    """
+
+    net: int
+    voltage: Affine
+    inductance: float
+    i_initial: float
+    resistance: float  # ohm, of either sign
+    transresistance: float
+
+
 Node: TypeAlias = Stage | Product
 
 
@@ -101,12 +124,21 @@ class Dataflow:
         Each after what it needs.
     voltages : dict of int to Affine
         Ports that show neither an input nor a capacitor.
+    ties : tuple of (int, int, float)
+        Resistors between two capacitors: nets and conductance in S, positive.
+    loops : tuple of Loop
+        States of the current form.
+    gyrators : tuple of (int, int, float)
+        Gyrators between two capacitors: both nets and the gyration conductance in S.
     """
 
     nodes: tuple[Node, ...]
     stores: tuple[Store, ...]
     throws: tuple[Throw, ...]
     voltages: dict[int, Affine]
+    ties: tuple[tuple[int, int, float], ...] = ()
+    gyrators: tuple[tuple[int, int, float], ...] = ()
+    loops: tuple[Loop, ...] = ()
 
 
 @dataclass(slots=True)
@@ -121,10 +153,15 @@ class _Wiring:
     products: dict[int, tuple[int, int]] = field(default_factory=lambda: {})
     capacitors: dict[int, tuple[float, float]] = field(default_factory=lambda: {})
     switches: list[tuple[Switches, int, int, int]] = field(default_factory=lambda: [])
+    ties: list[tuple[int, int, float]] = field(default_factory=lambda: [])
+    gyrators: list[tuple[int, int, float]] = field(default_factory=lambda: [])
+    inductors: list[tuple[int, int, float, float]] = field(default_factory=lambda: [])
+    ammeters: dict[int, int] = field(default_factory=lambda: {})  # positive net -> shown net
+    shown: dict[int, float] = field(default_factory=lambda: {})  # shown net -> transresistance
 
 
 def read_dataflow(circuit: Circuit) -> Dataflow:
-    """Look through the sums of an ideal circuit in voltage form.
+    """Look through the sums of an ideal circuit.
 
     Raises
     ------
@@ -140,6 +177,16 @@ class _Reader:
         self.wiring = _Wiring()
         for bank in circuit.banks:
             _attach(self.wiring, bank)
+        self.series = self._series()
+        self.ties = [row for row in self.wiring.ties if self._between_stores(row) and row[2] > 0]
+        self.gyrators = [row for row in self.wiring.gyrators if self._between_stores(row)]
+        for row in self.wiring.ties:
+            if row not in self.ties and row[0] not in self.series:
+                _conduct(self.wiring, *row)
+        for p1, p2, g in self.wiring.gyrators:
+            if (p1, p2, g) not in self.gyrators:
+                self.wiring.currents.setdefault(p1, []).append((p2, -g))
+                self.wiring.currents.setdefault(p2, []).append((p1, g))
         self.known: dict[int, Affine] = {GROUND: ZERO}
         self.nodes: dict[int, Node] = {}
         self.pending: set[int] = set()
@@ -152,13 +199,45 @@ class _Reader:
             Throw(bank=bank, instance=k, source=self.affine(p), store=n)
             for bank, k, p, n in wiring.switches
         )
-        inner = set(wiring.capacitors)
+        loops = tuple(self._loop(*row) for row in wiring.inductors)
+        inner = {*wiring.capacitors, *wiring.shown}
         voltages = {
             p: self.affine(p) for p in self.circuit.ports if p not in inner and self._computed(p)
         }
         return Dataflow(
-            nodes=tuple(self.nodes.values()), stores=stores, throws=throws, voltages=voltages
+            nodes=tuple(self.nodes.values()),
+            stores=stores,
+            throws=throws,
+            voltages=voltages,
+            ties=tuple(self.ties),
+            gyrators=tuple(self.gyrators),
+            loops=loops,
         )
+
+    def _series(self) -> dict[int, tuple[int, float]]:
+        """Resistors that follow an inductor: from its end to the next net, and their ohms."""
+        ends = {row[1] for row in self.wiring.inductors}
+        return {p: (n, 1.0 / g) for p, n, g in self.wiring.ties if p in ends and n != GROUND}
+
+    def _loop(self, start: int, end: int, henry: float, ampere: float) -> Loop:
+        net, ohm = self.series.get(end, (end, 0.0))
+        shown = self.wiring.ammeters.get(net)
+        if shown is None:
+            raise NotRealizableError(
+                f"the loop through net {self.circuit.nets[end]!r} holds more than L and R; levels "
+                "other than ideal take coupling vccs in form rl"
+            )
+        return Loop(
+            net=shown,
+            voltage=self.affine(start),
+            inductance=henry,
+            i_initial=ampere,
+            resistance=ohm,
+            transresistance=self.wiring.shown[shown],
+        )
+
+    def _between_stores(self, row: tuple[int, int, float]) -> bool:
+        return row[0] in self.wiring.capacitors and row[1] in self.wiring.capacitors
 
     def _computed(self, net: int) -> bool:
         w = self.wiring
@@ -199,7 +278,7 @@ class _Reader:
     def _find(self, net: int) -> Affine:
         w = self.wiring
         signal = Affine(terms={net: 1.0})
-        if net in w.capacitors:
+        if net in w.capacitors or net in w.shown:
             return signal
         if net in w.stages:
             activation, control = w.stages[net]
@@ -227,7 +306,7 @@ def _attach(w: _Wiring, bank: Bank) -> None:  # noqa: C901 - one case per bank k
     match bank:
         case Resistors():
             for p, n, ohm in zip(bank.p, bank.n, bank.resistance, strict=True):
-                _conduct(w, int(p), int(n), 1.0 / float(ohm))
+                w.ties.append((int(p), int(n), 1.0 / float(ohm)))
         case Gyrators():
             g = bank.gyration_conductance
             columns = (bank.p1, bank.n1, bank.p2, bank.n2, g)
@@ -236,8 +315,7 @@ def _attach(w: _Wiring, bank: Bank) -> None:  # noqa: C901 - one case per bank k
                     raise NotRealizableError(
                         f"gyrators {bank.stem!r} float; realistic levels ground their ports"
                     )
-                w.currents.setdefault(int(p1), []).append((int(p2), -float(value)))
-                w.currents.setdefault(int(p2), []).append((int(p1), float(value)))
+                w.gyrators.append((int(p1), int(p2), float(value)))
         case Transconductances():
             for out, control, gm in zip(bank.out, bank.control, bank.gm, strict=True):
                 w.currents.setdefault(int(out), []).append((int(control), float(gm)))
@@ -256,13 +334,24 @@ def _attach(w: _Wiring, bank: Bank) -> None:  # noqa: C901 - one case per bank k
         case Capacitors() if np.all(bank.n == GROUND):
             for p, farad, start in zip(bank.p, bank.capacitance, bank.v_initial, strict=True):
                 w.capacitors[int(p)] = (float(farad), float(start))
+        case Inductors():
+            columns = (bank.p, bank.n, bank.inductance, bank.i_initial)
+            for p, n, henry, ampere in zip(*columns, strict=True):
+                w.inductors.append((int(p), int(n), float(henry), float(ampere)))
+        case Transresistances() if np.all(bank.ammeter.n == GROUND):
+            columns = (bank.out, bank.ammeter.p, bank.resistance)
+            for out, p, ohm in zip(*columns, strict=True):
+                w.ammeters[int(p)] = int(out)
+                w.shown[int(out)] = float(ohm)
+        case Ammeters():
+            return  # who listens to one says what it is for
         case Switches():
             for k, (p, n) in enumerate(zip(bank.p, bank.n, strict=True)):
                 w.switches.append((bank, k, int(p), int(n)))
         case _:
             raise NotRealizableError(
                 f"there is no realistic part for {type(bank).__name__} ({bank.stem!r}); levels "
-                "macro and device take form rc with coupling vccs or gyrator"
+                "macro and device take coupling vccs, and gyrator in form rc"
             )
 
 

@@ -47,7 +47,8 @@ class Plan:
         for store in flow.stores:
             for signal in store.current.terms if store.current is not None else ():
                 self._drives[signal] = self._drives.get(signal, 0) + 1
-        for value in (*(t.source for t in flow.throws), *flow.voltages.values()):
+        sums = (t.source for t in flow.throws), (loop.voltage for loop in flow.loops)
+        for value in (*sums[0], *sums[1], *flow.voltages.values()):
             self._summed |= set(value.terms)
         for node in flow.nodes:
             if isinstance(node, Stage):

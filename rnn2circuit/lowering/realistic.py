@@ -17,6 +17,10 @@ weighted sum of voltages into a state, of both signs
     one op-amp (G. J. Deboo's integrator with many inputs): resistors from positive terms to the
     capacitor, from negative ones to the inverting input. Any leak, of either sign, comes out with
     positive resistors.
+gyrator or positive resistor between two states
+    stays what it is: the gyrator as two Howland current sources.
+state that is a current
+    one op-amp drives an inductor and a grounded resistor, on which it shows.
 weighted sum that is needed as a voltage
     one op-amp with resistors to both inputs, balanced.
 
@@ -36,6 +40,7 @@ from rnn2circuit.lowering.board import VANISHING, Board, Role
 from rnn2circuit.lowering.dataflow import (
     Affine,
     Dataflow,
+    Loop,
     Product,
     Stage,
     Store,
@@ -62,6 +67,10 @@ WEIGHT = Role("w", "weights into states: positive ones to the capacitor")
 LEAK = Role("leak", "what is left of the leaks")
 DEBOO = Role("deboo", "op-amps that give states weights and leaks of either sign")
 TURN = Role("turn", "equal resistors from the output to both inputs of these op-amps")
+COIL = Role("coil", "state inductors")
+SENSE = Role("sense", "resistors on which the currents of the states show")
+TIE = Role("tie", "resistors between states")
+GYRATE = Role("gyr", "gyrators between states: two Howland current sources each")
 SUM = Role("sum", "op-amps that sum voltages")
 TERM = Role("term", "their weights")
 
@@ -127,27 +136,34 @@ class _Lowering:
 
     def circuit(self) -> Circuit:
         """Stores first, because others listen to them; then stages and products as needed."""
-        stored = {store.net for store in self.flow.stores}
+        flow = self.flow
+        stored = {store.net for store in flow.stores}
         for port, net in self.port.items():
-            if port not in stored and port not in self.flow.voltages:
+            if port not in flow.voltages and port not in stored:
                 self.signals[port] = Signal(net=net, scale=1.0, strong=True)
-        for store in self.flow.stores:
+        for store in flow.stores:
             self._store(store)
-        for store in self.flow.stores:
+        for store in flow.stores:
             if store.current is not None:
                 self._drive(store, store.current)
-        for throw in self.flow.throws:
+        for loop in flow.loops:
+            self._loop(loop)
+        self._between_states()
+        for throw in flow.throws:
             self._throw(throw)
-        for port, value in self.flow.voltages.items():
+        for port, value in flow.voltages.items():
             self._voltage(value, self.ideal.nets[port], out=self.port[port])
         self._switches()
+        self._say_crowded()
+        return self.board.build([*self.port.values(), *self.supplies])
+
+    def _say_crowded(self) -> None:
         if self.crowded:
             self.builder.note(
                 f"the weights into {', '.join(self.crowded[:6])}"
                 f"{' ..' if len(self.crowded) > 6 else ''} are more than resistors at the inputs "
                 "of a stage can sum; an op-amp sums them first"
             )
-        return self.board.build([*self.port.values(), *self.supplies])
 
     def name(self, net: int) -> str:
         return self.ideal.nets[net]
@@ -208,6 +224,35 @@ class _Lowering:
             board.resistor(WEIGHT, net, plate if g > 0 else other, abs(g), what)
         if left:
             board.resistor(LEAK, plate if left > 0 else other, GROUND, abs(left), f"leak of {name}")
+
+    def _between_states(self) -> None:
+        for p, n, siemens in self.flow.ties:
+            what = f"the resistor between {self.name(p)} and {self.name(n)}"
+            self.board.resistor(TIE, self.plates[p], self.plates[n], siemens, what)
+        for p1, p2, siemens in self.flow.gyrators:
+            self.board.gyrator(GYRATE, self.plates[p1], self.plates[p2], siemens)
+
+    def _loop(self, loop: Loop) -> None:
+        """An op-amp drives L and a grounded R, whose voltage another shows.
+
+        A loop without a positive resistance of its own gets one to be sensed on, and its drive
+        what makes up for it.
+        """
+        name, board, voltage = self.name(loop.net), self.board, loop.voltage
+        ohm = loop.resistance
+        if ohm <= 0:
+            ohm = abs(loop.transresistance)
+            own = voltage.terms.get(loop.net, 0.0)
+            more = (ohm - loop.resistance) / loop.transresistance
+            voltage = replace(voltage, terms={**voltage.terms, loop.net: own + more})
+        start = self._summed(self._terms(voltage, name), f"{name}_e")
+        end = board.net(f"{name}_l")
+        board.inductor(COIL, start, end, loop.inductance, loop.i_initial, f"state {name}")
+        board.resistor(SENSE, end, GROUND, 1.0 / ohm, f"state {name}")
+        follower = board.net(f"{name}_f")
+        board.opamp(FOLLOW, end, follower, follower)
+        gain = loop.transresistance / ohm
+        self._summed([(follower, gain, f"state {name}")], f"{name}_s", self.port[loop.net])
 
     # -- sample and hold ---------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from rnn2circuit.arrays import Vector
 from rnn2circuit.circuit.banks import (
+    ActiveGyrators,
     Ammeters,
     Bank,
     Capacitors,
@@ -116,5 +117,6 @@ def _values(bank: Bank) -> tuple[str, Vector]:
             | OpAmps()
             | Otas()
             | Multipliers()
+            | ActiveGyrators()
         ):
             return "", np.zeros(0)

@@ -8,7 +8,7 @@ simulator to tell.
 from collections.abc import Callable
 
 from rnn2circuit.errors import UnverifiableError
-from rnn2circuit.verify.netlist import GROUND, Netlist
+from rnn2circuit.verify.netlist import GROUND, Netlist, number_of
 
 BIAS_PIN = 1.2  # V of an OTA's bias pin above its negative supply
 THERMAL = 8.617333262e-5 * 300.15  # V, at 27 degrees Celsius
@@ -42,30 +42,46 @@ def _multiplier(n: Netlist, name: str, pins: list[str]) -> None:
     n.b.append((f"b.{name}", n.node(out), GROUND, "v", product))
 
 
-IDEAL_PARTS: dict[str, tuple[int, Callable[[Netlist, str, list[str]], None]]] = {
+def _gyrator(n: Netlist, name: str, pins: list[str], ohm: float) -> None:
+    p1, p2, _, _ = (n.node(pin) for pin in pins)
+    n.g.append((f"g.{name}.1", p1, GROUND, p2, GROUND, 1.0 / ohm))
+    n.g.append((f"g.{name}.2", GROUND, p2, p1, GROUND, 1.0 / ohm))
+
+
+_PARTS: dict[str, tuple[int, Callable[[Netlist, str, list[str]], None]]] = {
     "r2c_opamp": (5, _opamp),
     "r2c_ota": (6, _ota),
     "r2c_multiplier": (8, _multiplier),
 }
+_GYRATOR, _GYRATOR_PINS = "r2c_gyrator", 4
+IDEAL_PARTS = frozenset({*_PARTS, _GYRATOR})
 
 
 def place(netlist: Netlist, line: str) -> None:
     """Put the ideal part of an instance line into a netlist.
 
+    Errors that an instance may have of its own (offsets and the like) are not part of the ideal.
+
     Raises
     ------
     UnverifiableError
-        If it has not the pins of its part.
+        If it has not the pins of its part, or a gyrator no resistance.
     """
-    fields = [field for field in line.split() if "=" not in field]
-    name, *pins, part = fields
-    count, put = IDEAL_PARTS[part]
+    name, *pins, part = [field for field in line.split() if "=" not in field]
+    values = dict(field.split("=", 1) for field in line.split() if "=" in field)
+    count = _GYRATOR_PINS if part == _GYRATOR else _PARTS[part][0]
     if len(pins) != count:
         raise UnverifiableError(f"{name}: {part} has {count} pins, got {len(pins)}")
     if name in netlist.names:
         raise UnverifiableError(f"element {name!r} is there twice")
     netlist.names.add(name)
-    put(netlist, name, pins)
+    if part != _GYRATOR:
+        _PARTS[part][1](netlist, name, pins)
+        return
+    ohm = number_of(values.get("r", ""))
+    if ohm <= 0:
+        raise UnverifiableError(f"{name}: a gyrator's resistance must be positive, got {ohm!r}")
+    _gyrator(netlist, name, pins, ohm)
 
 
 def supply(netlist: Netlist, voltages: dict[str, float]) -> None:

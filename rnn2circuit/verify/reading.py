@@ -15,6 +15,6 @@ def read_circuit(text: str, record: NetlistMap) -> Netlist:
     """
     if record.level == "ideal":
         return read_netlist(text, subckt=record.subckt)
-    netlist = read_netlist(text, subckt=record.subckt, known=frozenset(IDEAL_PARTS), place=place)
+    netlist = read_netlist(text, subckt=record.subckt, known=IDEAL_PARTS, place=place)
     supply(netlist, {m.port: m.voltage for m in record.state_map.supplies})
     return netlist

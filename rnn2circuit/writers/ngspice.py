@@ -23,6 +23,7 @@ import numpy as np
 
 from rnn2circuit.arrays import Indices, Vector
 from rnn2circuit.circuit.banks import (
+    ActiveGyrators,
     Ammeters,
     Bank,
     Capacitors,
@@ -233,7 +234,7 @@ def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one cas
             ]
         case Transformers():
             return _transformers(bank, nets)
-        case OpAmps() | Otas() | Multipliers():
+        case OpAmps() | Otas() | Multipliers() | ActiveGyrators():
             return _parts(bank, nets)
         case _:
             assert_never(bank)
@@ -324,7 +325,12 @@ def _gyrator(
 
 
 # Subcircuit of each part, and the errors that one instance may have.
-PART_NAMES = {OpAmps: "r2c_opamp", Otas: "r2c_ota", Multipliers: "r2c_multiplier"}
+PART_NAMES = {
+    OpAmps: "r2c_opamp",
+    Otas: "r2c_ota",
+    Multipliers: "r2c_multiplier",
+    ActiveGyrators: "r2c_gyrator",
+}
 PART_ERRORS = {
     OpAmps: {"vos": "offset"},
     Otas: {"vos": "offset", "ge": "gain_error"},
@@ -334,10 +340,11 @@ PART_ERRORS = {
         "yos": "y_offset",
         "zos": "output_offset",
     },
+    ActiveGyrators: {"r": "resistance"},
 }
 
 
-def _parts(bank: OpAmps | Otas | Multipliers, nets: Sequence[str]) -> list[str]:
+def _parts(bank: OpAmps | Otas | Multipliers | ActiveGyrators, nets: Sequence[str]) -> list[str]:
     """One call of a subcircuit each; errors where an instance has its own."""
     part, errors = PART_NAMES[type(bank)], PART_ERRORS[type(bank)]
     pins: list[list[int]] = [getattr(bank, name).tolist() for name in net_columns(bank)]
