@@ -16,7 +16,6 @@ from rnn2circuit.devices.technology import (
 
 OPAMP, OTA, MULTIPLIER = "r2c_opamp", "r2c_ota", "r2c_multiplier"
 GYRATOR = "r2c_gyrator"
-QUIET = "r_supply vcc vee 1e9"  # the supplies power nothing that is modelled
 ENDLESS = 1e8  # a beta or an Early voltage from here on is as good as none
 INPUT_STAGE = 1e-3  # S, transconductance of an op-amp's input stage
 
@@ -49,7 +48,7 @@ def opamp(part: OpAmp, supply: float) -> str:
     ]
     if part.bias_current:
         lines += [f"i_p p 0 {num(part.bias_current)}", f"i_n n 0 {num(part.bias_current)}"]
-    return "\n".join([*lines, QUIET, f".ends {OPAMP}"]) + "\n"
+    return "\n".join([*lines, f".ends {OPAMP}"]) + "\n"
 
 
 def ota(part: Ota) -> str:
@@ -70,7 +69,7 @@ def ota(part: Ota) -> str:
             f"b_{pin} {pin} 0 i={bias}*0.5*(1{sign}tanh({argument}))/{num(part.beta)}"
             for pin, sign in (("p", "+"), ("n", "-"))
         ]
-    return "\n".join([*lines, QUIET, f".ends {OTA}"]) + "\n"
+    return "\n".join([*lines, f".ends {OTA}"]) + "\n"
 
 
 def multiplier(part: Multiplier) -> str:
@@ -92,7 +91,6 @@ def multiplier(part: Multiplier) -> str:
         f"c_a a 0 {num(1 / (2e3 * math.pi * part.bandwidth))}",
         f"g_out 0 out a 0 {num(conductance)}",
         f"r_out out 0 {num(part.output_resistance)}",
-        QUIET,
         f".ends {MULTIPLIER}",
     ]
     return "\n".join(lines) + "\n"

@@ -31,6 +31,7 @@ from rnn2circuit.synthesis.realize import Realizer
 from rnn2circuit.synthesis.scaling import Capacitance, Form
 from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.synthesis.topology import Coupling, InputCoupling
+from rnn2circuit.verify.budget import ErrorBudget
 from rnn2circuit.verify.checks import Check, Provenance, Report, Verdict
 from rnn2circuit.verify.gaps import program_checks
 from rnn2circuit.verify.task import Task
@@ -230,13 +231,10 @@ def verify_compiled(
         checks += cross_checks(compiled, second, limits, seed, timeout)
     _tell(progress, "running the program that was trained")
     budget, refitted = error_budget(compiled, simulation, _settling(checks), task)
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
     if simulation is not None and not exact:
         _tell(progress, f"simulating the levels before {level}")
-        try:
-            budget = with_lower_levels(budget, simulation, program=program, timeout=timeout)
-        except (SimulationError, NotRealizableError) as error:
-            notes.append(f"the levels before {level} are not in the budget: {error}")
+        budget, notes = _with_lower_levels(budget, simulation, program, timeout)
     if limits.program is not None:
         checks += program_checks(budget, limits.program)
     report = Report(
@@ -255,6 +253,16 @@ def verify_compiled(
         budget=budget,
     )
     return Verification(report=report, compiled=compiled, simulation=simulation, refitted=refitted)
+
+
+def _with_lower_levels(
+    budget: ErrorBudget, simulation: Simulation, program: Simulator, timeout: float | None
+) -> tuple[ErrorBudget, tuple[str, ...]]:
+    """The budget with the levels before the circuit's own, or a note why they are not in it."""
+    try:
+        return with_lower_levels(budget, simulation, program=program, timeout=timeout), ()
+    except (SimulationError, NotRealizableError) as error:
+        return budget, (f"the levels before this one are not in the budget: {error}",)
 
 
 def _check_request(compiled: Compiled, limits: Limits, task: Task | None) -> None:

@@ -298,5 +298,5 @@ def check_expression(deck: Deck, line: int, name: str, text: str) -> None:
         digits = re.sub(r"e.*", "", literal).replace(".", "").strip("0")
         if len(digits) > B_DIGITS:
             deck.report("N11", line, f"{name} holds {literal}, of which ngspice drops digits")
-    if re.search(r"\b(?:time|temper|hertz)\b", bare):
-        deck.report("N9", line, f"{name} depends on time or temperature; no breakpoint is set")
+    if re.search(r"\b(?:time|hertz)\b", bare):
+        deck.report("N9", line, f"{name} depends on time; no breakpoint is set")
