@@ -149,11 +149,11 @@ def run_verify_netlist(args: argparse.Namespace) -> int:
 def _verify(
     compiled: Compiled, args: argparse.Namespace, tell: Callable[[str], None]
 ) -> Verification:
-    names = [f.name for f in fields(Limits) if f.name != "held"]
+    names = [f.name for f in fields(Limits) if f.name not in ("held", "outputs")]
     given = {name: getattr(args, f"limit_{name}") for name in names}
-    given["held"] = args.limit_transient
+    given["held"] = given["outputs"] = args.limit_transient
     chosen = {name: value for name, value in given.items() if value is not None}
-    limits = limits_for(compiled.record.level, chosen)
+    limits = limits_for(compiled.record.level, compiled.accuracy, chosen)
     return verify_compiled(
         compiled,
         simulator=args.simulator,

@@ -57,7 +57,9 @@ def verify_fixture(request: pytest.FixtureRequest) -> Verify:
             raise UsageError("hold goes with the path of a stimulus, and none was given")
         options.setdefault("name", name)
         if isinstance(limits, Mapping):
-            limits = limits_for(options.get("level", "ideal"), limits)
+            limits = limits_for(
+                options.get("level", "ideal"), options.get("accuracy", "default"), limits
+            )
         result = verify_model(network, stimulus=stimulus, limits=limits, **options)
         if not result.passed:
             pytest.fail(report_text(result.report), pytrace=False)

@@ -191,7 +191,7 @@ def verify_compiled(
         there is no second simulator of that name, or it is the first one.
     """
     level = compiled.record.level
-    limits = limits_for(level) if limits is None else limits
+    limits = limits_for(level, compiled.accuracy) if limits is None else limits
     _check_request(compiled, limits, task)
     program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
     second = cross_simulator(cross, program)
