@@ -69,6 +69,9 @@ def window_pair() -> Lrc:
         ("linear_2_rl_vccs", tiny_linear, {"form": "rl"}),
         ("gated_4_rc_vccs", squid_axon, {}),
         ("lrc_2_rc_variable", window_pair, {"capacitance": "variable"}),
+        ("ctrnn_2_macro", tiny_ctrnn, {"level": "macro"}),
+        ("linear_2_macro_gyrator", tiny_linear, {"level": "macro", "coupling": "gyrator"}),
+        ("lrc_2_macro", window_pair, {"level": "macro"}),
     ],
 )
 def test_the_committed_netlists_are_what_is_written_today(golden, name, model, options):
