@@ -84,7 +84,7 @@ def find_equilibrium(
         tried += 1
         x = _settle(model, held, candidate)
         if x is not None:
-            return _equilibrium(model, x, held)
+            return equilibrium_at(model, x, held)
     raise ModelError(
         f"found no equilibrium of this {model.family} model for u = {held.tolist()} from {tried} "
         "starts; give a start near one or another constant input, or linearize at a state"
@@ -133,7 +133,7 @@ def find_equilibria(
     tolerance = _tolerance(distinct)
     # On a grid of the tolerance, so that round-off in one coordinate cannot swap two states.
     distinct.sort(key=lambda x: tuple(np.round(x / (tolerance or 1.0)).tolist()))
-    return tuple(_equilibrium(model, x, held) for x in distinct)
+    return tuple(equilibrium_at(model, x, held) for x in distinct)
 
 
 def _settled(
@@ -188,7 +188,8 @@ def is_balanced(model: AbstractModel, x: Vector, u: Vector) -> bool:
     return bool(np.abs(f).max() <= EQUILIBRIUM_RTOL * terms.max())
 
 
-def _equilibrium(model: AbstractModel, x: Vector, u: Vector) -> Equilibrium:
+def equilibrium_at(model: AbstractModel, x: Vector, u: Vector) -> Equilibrium:
+    """The equilibrium at a state where ``f(x, u)`` is zero."""
     residual = readonly("residual", model.rhs(x, u), x.shape)
     x = readonly("x", x, x.shape)
     if kink_entry(model, x, u) is not None:
