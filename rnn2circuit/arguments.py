@@ -10,7 +10,7 @@ from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
 from rnn2circuit.synthesis.proportions import CapacitorChoice, SwingChoice
 from rnn2circuit.synthesis.rounding import METHODS
 from rnn2circuit.synthesis.scaling import CAPACITANCES, FORMS
-from rnn2circuit.synthesis.topology import COUPLINGS, INPUT_COUPLINGS
+from rnn2circuit.synthesis.topology import COUPLINGS, INPUT_COUPLINGS, LINEAR
 from rnn2circuit.verify.task import STRENGTH, Metric
 
 
@@ -143,6 +143,22 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--amperes-per-unit", type=float, metavar="A", help="form rl only")
     group.add_argument("--impedance", type=float, metavar="OHM", help="level of resistances")
     add_values(verb)
+
+
+def add_analysis(verb: argparse.ArgumentParser) -> None:
+    """Add the options on: where to linearize, and with which coupling figures are computed."""
+    verb.add_argument(
+        "--linearize",
+        choices=["origin", "equilibrium"],
+        help="of a network that is not linear; default equilibrium",
+    )
+    verb.add_argument(
+        "--coupling", choices=LINEAR["rc"], default="vccs", help="of tolerance, noise and spread"
+    )
+    verb.add_argument(
+        "--duration", type=float, metavar="T", help="of the error bound, in model time units"
+    )
+    verb.add_argument("--json", metavar="FILE", help="write the page as JSON")
 
 
 def add_values(verb: argparse.ArgumentParser) -> None:

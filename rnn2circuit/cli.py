@@ -18,6 +18,7 @@ from typing import TypeAlias
 import numpy as np
 
 from rnn2circuit.arguments import (
+    add_analysis,
     add_circuit,
     add_judgement,
     add_model,
@@ -39,6 +40,7 @@ from rnn2circuit.flow import (
     Values,
     Verification,
     adopt_netlist,
+    analyze_model,
     compile_model,
     limits_for,
     simulate,
@@ -51,6 +53,7 @@ from rnn2circuit.models import Linear, Network
 from rnn2circuit.models.describe import describe_model
 from rnn2circuit.models.importers import ImportOptions
 from rnn2circuit.models.io import CANONICAL, load, save
+from rnn2circuit.report.analysis import analysis_json, analysis_text
 from rnn2circuit.report.files import write_one
 from rnn2circuit.report.lines import plain
 from rnn2circuit.report.netlist_summary import describe_circuit
@@ -275,6 +278,23 @@ def run_linearize(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_analyze(args: argparse.Namespace) -> int:
+    """``rnn2circuit analyze MODEL``."""
+    with progress("analyzing") as tell:
+        result = analyze_model(
+            _load(args),
+            name=Path(args.model).name,
+            at=args.linearize,
+            coupling=args.coupling,
+            duration=args.duration,
+            progress=tell,
+        )
+    if args.json is not None:
+        write_one(Path(args.json), analysis_json(result))
+    print(analysis_text(result), end="")
+    return 0
+
+
 def run_show(args: argparse.Namespace) -> int:
     """``rnn2circuit show MODEL``."""
     print(describe_model(_load(args), title=Path(args.model).name), end="")
@@ -465,6 +485,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify_netlist(verbs)
     _add_simulate(verbs)
     _add_linearize(verbs)
+    _add_analyze(verbs)
     show = verbs.add_parser("show", help="what is in a model file")
     add_model(show)
     show.set_defaults(run=run_show)
@@ -530,6 +551,13 @@ def _add_linearize(verbs: Verbs) -> None:
     verb.add_argument("--input", metavar="U1,U2,..", help="input at the point (default 0)")
     verb.add_argument("-o", "--output", metavar="FILE", help="write A, B .. as .json or .npz")
     verb.set_defaults(run=run_linearize)
+
+
+def _add_analyze(verbs: Verbs) -> None:
+    verb = verbs.add_parser("analyze", help="what a network asks of a circuit, on one page")
+    add_model(verb)
+    add_analysis(verb)
+    verb.set_defaults(run=run_analyze)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The stages in order, for Python users: compile, simulate, verify. Nothing else lives here."""
 
+from rnn2circuit.flow.analyze import analyze_model
 from rnn2circuit.flow.compile import (
     TOOL_VERSION,
     Accuracy,
@@ -25,6 +26,7 @@ __all__ = [
     "Values",
     "Verification",
     "adopt_netlist",
+    "analyze_model",
     "compile_model",
     "limits_for",
     "simulate",

@@ -1,0 +1,252 @@
+"""What a network asks of a circuit, computed: every strategy and coupling side by side."""
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from rnn2circuit.errors import CircuitError, ModelError, NotRealizableError
+from rnn2circuit.linearize import (
+    Linearization,
+    ValidityRadius,
+    controllability_rank,
+    find_equilibria,
+    linearize,
+    simulated_error,
+    validity_radius,
+)
+from rnn2circuit.linearize.statespace import eigenvalues_of, eigenvector_condition, stability_of
+from rnn2circuit.linearize.strategies import STRATEGIES, Strategy, realize_states
+from rnn2circuit.models import Linear, Lrc, Stc
+from rnn2circuit.models.base import AbstractModel, AbstractNetwork
+from rnn2circuit.models.timing import default_duration
+from rnn2circuit.report.analysis import Analysis, Refused, Variant
+from rnn2circuit.report.netlist_summary import value_ranges
+from rnn2circuit.stimulus import default_stimulus
+from rnn2circuit.synthesis.noise import predict_noise
+from rnn2circuit.synthesis.passivity import passivate
+from rnn2circuit.synthesis.realize import Realization, realize
+from rnn2circuit.synthesis.scaling import choose_scaling
+from rnn2circuit.synthesis.tolerance import predict_tolerance
+from rnn2circuit.synthesis.topology import LINEAR, Coupling
+
+Point: TypeAlias = Literal["origin", "equilibrium"]
+
+TOLERANCE = 0.01  # of every part, half the width of a uniform distribution
+WORSE = 2.0  # times the deviation of `direct`: what a recommended strategy may cost
+NOISY = 1.0  # noise factor of transconductances and negative resistors: that of a resistor
+SMALL = 0.1  # amplitude of the input for families without a certified radius
+
+
+def analyze_model(
+    model: AbstractNetwork,
+    *,
+    name: str = "network",
+    at: Point | None = None,
+    coupling: Coupling = "vccs",
+    duration: float | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Analysis:
+    """Analyze a network as a circuit: poles, passivity, elements, tolerance, noise, validity.
+
+    Parameters
+    ----------
+    name : str
+        What the page calls the network.
+    at : str, optional
+        Where to linearize a network that is not linear; at an equilibrium where not given.
+    coupling : str
+        With which tolerance, noise and spread of values are computed; in form ``rc``.
+    duration : float, optional
+        For which the linearization's error is bounded, in model time units; ten characteristic
+        times where not given.
+    progress : callable
+        Told what is going on.
+
+    Raises
+    ------
+    ModelError
+        If the network is a discrete-time cell, or has no equilibrium or Jacobian there.
+    NotRealizableError
+        If a linear network has no such coupling.
+    """
+    if coupling not in LINEAR["rc"]:
+        raise NotRealizableError(
+            f"a linear network in form 'rc' has couplings {', '.join(LINEAR['rc'])}, "
+            f"got {coupling!r}"
+        )
+    notes: list[str] = []
+    progress("linearizing")
+    found = None if isinstance(model, Linear) else linearize(model, at=at or "equilibrium")
+    linear = model.without_input_map() if isinstance(model, Linear) else _model_of(found)
+    radius = None
+    equilibria = ()
+    if isinstance(model, AbstractModel) and found is not None:
+        progress("bounding the error of linearization")
+        radius = _radius(model, found, duration, notes)
+        progress("looking for equilibria")
+        equilibria = find_equilibria(model)
+    progress("proving passivity")
+    passivity = passivate(linear.a)
+    variants, refused = _variants(linear, coupling, progress)
+    a, b = linear.a, np.zeros((linear.n_states, 0)) if linear.b is None else linear.b
+    poles = eigenvalues_of(a)
+    return Analysis(
+        subject=name,
+        family=model.family,
+        n_states=model.n_states,
+        n_inputs=model.n_inputs,
+        n_outputs=model.n_outputs,
+        point="itself" if found is None else at or "equilibrium",
+        linearization=found,
+        poles=poles,
+        stability=stability_of(a, poles),
+        eigenvector_condition=eigenvector_condition(a),
+        controllability_rank=controllability_rank(a, b),
+        passivity=passivity,
+        gyrators=_count(_built(linear, "gyrator"), "Gyrators"),
+        rank=int(np.linalg.matrix_rank(a - a.T)),
+        coupling=coupling,
+        variants=variants,
+        refused=refused,
+        recommended=_recommended(variants, coupling),
+        equilibria=equilibria,
+        radius=radius,
+        lipschitz=_lipschitz(model),
+        notes=tuple(notes),
+    )
+
+
+def _model_of(found: Linearization | None) -> Linear:
+    if found is None:
+        raise TypeError("a network that is not linear has been linearized")
+    return found.model
+
+
+def _radius(
+    model: AbstractModel, at: Linearization, duration: float | None, notes: list[str]
+) -> ValidityRadius | None:
+    """The certified radius, or a note on why there is none and what is known instead."""
+    length = default_duration(model) if duration is None else duration
+    if not model.n_inputs:
+        notes.append("linearization radius: the network has no inputs")
+        return None
+    if not at.is_equilibrium:
+        notes.append("linearization radius: the network does not rest at this point")
+        return None
+    try:
+        return validity_radius(model, at, duration=length)
+    except ModelError as error:
+        notes.append(f"linearization radius: {error}")
+    stimulus = default_stimulus(model.n_inputs, duration=length, amplitude=SMALL)
+    try:
+        off = simulated_error(model, at, stimulus, duration=length)
+    except ModelError as error:
+        notes.append(f"simulated error of the linearization: {error}")
+    else:
+        notes.append(
+            f"simulated error of the linearization: {off:.2g} of the largest deviation, from the "
+            f"initial state under sines of amplitude {SMALL:g} for {length:.3g} model time units"
+        )
+    return None
+
+
+def _variants(
+    linear: Linear, coupling: Coupling, progress: Callable[[str], None]
+) -> tuple[tuple[Variant, ...], tuple[Refused, ...]]:
+    variants: list[Variant] = []
+    refused: list[Refused] = []
+    for strategy in STRATEGIES:
+        progress(f"strategy {strategy}")
+        try:
+            variants.append(_variant(linear, strategy, coupling))
+        except NotRealizableError as error:
+            refused.append(Refused(strategy=strategy, reason=str(error)))
+    return tuple(variants), tuple(refused)
+
+
+def _variant(linear: Linear, strategy: Strategy, coupling: Coupling) -> Variant:
+    states = realize_states(linear, strategy)
+    remarks: list[str] = []
+    elements: list[tuple[Coupling, int | None]] = []
+    chosen: Realization | None = None
+    for kind in LINEAR["rc"]:
+        try:
+            made = _built(states.model, kind)
+        except NotRealizableError as error:
+            elements.append((kind, None))
+            if kind == coupling:
+                remarks.append(str(error))
+            continue
+        elements.append((kind, sum(made.circuit.element_counts().values())))
+        chosen = made if kind == coupling else chosen
+    ranges = {} if chosen is None else value_ranges(chosen.circuit)
+    return Variant(
+        strategy=strategy,
+        order=states.order,
+        condition=states.condition,
+        elements=tuple(elements),
+        negative_resistors=None if chosen is None else chosen.circuit.negative_resistors(),
+        spread=tuple((kind, high / low) for kind, (low, high) in ranges.items()),
+        tolerance=_figure(_tolerance, chosen, remarks),
+        noise=_figure(_noise, chosen, remarks),
+        remarks=tuple(dict.fromkeys(remarks)),
+    )
+
+
+def _built(linear: Linear, coupling: Coupling) -> Realization:
+    scaling = choose_scaling(linear, form="rc")
+    return realize(linear, form="rc", coupling=coupling, scaling=scaling)
+
+
+def _figure(
+    compute: Callable[[Realization], float], made: Realization | None, remarks: list[str]
+) -> float | None:
+    """A figure, or None and a remark that says why there is none."""
+    if made is None:
+        return None
+    try:
+        return compute(made)
+    except (NotRealizableError, CircuitError) as error:
+        remarks.append(str(error))
+        return None
+
+
+def _tolerance(made: Realization) -> float:
+    return predict_tolerance(made.circuit, made.state_map, resistor=TOLERANCE).rms
+
+
+def _noise(made: Realization) -> float:
+    found = predict_noise(
+        made.circuit, made.state_map, transconductor=NOISY, negative_resistor=NOISY
+    )
+    return float((found.outputs if found.outputs.size else found.states).max())
+
+
+def _count(made: Realization, kind: str) -> int:
+    return made.circuit.element_counts().get(kind, 0)
+
+
+def _recommended(variants: tuple[Variant, ...], coupling: Coupling) -> str | None:
+    """Fewest elements at a deviation of at most `WORSE` times that of direct; the first of ties."""
+    direct = next((v for v in variants if v.strategy == "direct"), None)
+    if direct is None or direct.tolerance is None:
+        return None
+    limit = WORSE * direct.tolerance
+    counts = [
+        (count, v.strategy)
+        for v in variants
+        if v.tolerance is not None
+        and v.tolerance <= limit
+        and (count := v.count(coupling)) is not None
+    ]
+    return min(counts, key=lambda pair: pair[0])[1]
+
+
+def _lipschitz(model: AbstractNetwork) -> float | None:
+    """Norm of the bounds on ``∂x'/∂x`` while the states stay where their drives pull them."""
+    if not isinstance(model, Stc | Lrc):
+        return None
+    plain = model.without_input_map()
+    reach = np.maximum(np.abs(plain.e_leak), np.abs(plain.initial_state))
+    return float(np.linalg.norm(plain.rate_bounds(reach), 2))
