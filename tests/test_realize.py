@@ -4,7 +4,8 @@ from mutants import mutants
 from random_models import FAMILIES, random_model
 
 from rnn2circuit.errors import NotRealizableError
-from rnn2circuit.flow import compile_model
+from rnn2circuit.flow import compile_model, verify_model
+from rnn2circuit.linearize import linearize
 from rnn2circuit.models import Ctrnn, Hopfield, Linear, Ltc
 from rnn2circuit.models.base import AbstractModel
 from rnn2circuit.statemap import NetlistMap, scales, to_volts
@@ -152,6 +153,18 @@ def test_the_gyrator_coupling_has_one_resistor_and_one_gyrator_per_pair():
     found = counts(Linear(a=rng.normal(size=(n, n))), coupling="gyrator")
     pairs = n * (n - 1) // 2
     assert found == {"Capacitors": n, "Resistors": pairs + n, "Gyrators": pairs}
+
+
+@pytest.mark.spice
+def test_weights_that_training_left_at_nothing_have_no_element_and_are_told():
+    model = Ctrnn(
+        rate=np.ones(2), w=np.array([[0.5, 1e-60], [0.2, 0.5]]), w_in=np.array([[1.0], [4e-58]])
+    )
+    for options in ({}, {"form": "rl"}, {"inputs_as": "resistor"}):
+        result = verify_model(model, quick=True, **options)
+        assert result.passed, result.report
+        assert any("left out" in note for note in result.compiled.notes)
+    assert verify_model(linearize(model).model, form="rl", coupling="ccvs", quick=True).passed
 
 
 def test_a_symmetric_matrix_needs_no_gyrator_and_a_skew_one_no_resistor():

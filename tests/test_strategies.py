@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_linear import hard_system as random_system
+from random_linear import state_matrix
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 import rnn2circuit as r2c
@@ -37,44 +39,6 @@ GRAMIAN = ("ladder", "balanced", "minimum-noise")
 SAME = 1e-9  # parts of the largest output: what extraction is held to
 PEAK = 1e-5  # parts of the peak: simulated outputs at high accuracy
 ROUND_OFF = 1e-10  # of matrices of order one, through coordinates of condition up to 1e5
-KINDS = ("gauss", "normal", "unstable", "repeated", "chain", "legs")
-
-
-def random_system(seed: int) -> Linear:
-    """One of six kinds: n from 2 to 12, m and p from 1 to 3, with optional parts or without."""
-    rng = np.random.default_rng(seed)
-    n, m, p = int(rng.integers(2, 13)), int(rng.integers(1, 4)), int(rng.integers(1, 4))
-    return Linear(
-        a=state_matrix(KINDS[seed % len(KINDS)], n, rng),
-        b=rng.normal(size=(n, m)),
-        w_out=rng.normal(size=(p, n)) if seed % 7 else None,
-        d=rng.normal(size=(p, m)) if seed % 7 and seed % 2 else None,
-        x0=rng.normal(size=n) if seed % 3 else None,
-        bias=rng.normal(size=n) if seed % 4 == 1 else None,
-        b_out=rng.normal(size=p) if seed % 7 and seed % 5 == 0 else None,
-        in_scale=rng.uniform(0.5, 2.0, m) if seed % 6 == 0 else None,
-    )
-
-
-def state_matrix(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
-    w = rng.normal(size=(n, n)) / np.sqrt(n)
-    match kind:
-        case "gauss":
-            shift = max(0.0, float(np.linalg.eigvals(0.8 * w).real.max()) - 0.9)
-            return 0.8 * w - (1 + shift) * np.eye(n)
-        case "normal":
-            return (w - w.T) / 2 - rng.uniform(0.1, 1.0) * np.eye(n)
-        case "unstable":
-            return 1.4 * w - 0.8 * np.eye(n)
-        case "repeated":
-            q, _ = np.linalg.qr(w)
-            return q @ np.diag(rng.choice([-1.0, -2.0, -0.5], n)) @ q.T
-        case "chain":  # defective: one Jordan block
-            return 2.0 * np.diag(np.ones(n - 1), -1) - np.eye(n)
-        case _:  # HiPPO-LegS
-            k = np.arange(n)
-            below = np.tril(np.sqrt(np.outer(2 * k + 1, 2 * k + 1)), -1)
-            return -below - np.diag(k + 1.0)
 
 
 def outputs(model: Linear, t_end: float) -> np.ndarray:
@@ -170,18 +134,6 @@ def test_the_simulated_outputs_are_those_of_the_original_ode(strategy):
     run = result.simulation
     wanted = result.compiled.original.outputs(run.t)
     assert np.abs(run.y - wanted).max() <= PEAK * np.abs(wanted).max()
-
-
-@pytest.mark.campaign
-@pytest.mark.spice
-@pytest.mark.parametrize("strategy", CHANGING)
-def test_campaign_fifty_random_systems_simulate_as_their_ode(strategy):
-    for seed in range(50):
-        result = r2c.verify_model(random_system(seed), strategy=strategy, accuracy="high")
-        assert result.passed, (seed, result.report)
-        run = result.simulation
-        wanted = result.compiled.original.outputs(run.t)
-        assert np.abs(run.y - wanted).max() <= PEAK * np.abs(wanted).max(), seed
 
 
 def test_gramian_factors_solve_the_lyapunov_equation():

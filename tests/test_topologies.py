@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from mutants import mutants
+from random_linear import stable_system as system
 from random_models import CELLS, FAMILIES, random_cell, random_model
 
 from rnn2circuit.circuit.banks import Gyrators, Resistors, Transformers
@@ -42,44 +43,10 @@ from rnn2circuit.writers.ngspice import write_subcircuit
 EXACT = 1e-9  # the promise to users
 TRANSIENT = 1e-5  # of peak, at high accuracy: the second-order error of its step
 FACTORS = 1e-13  # of the largest entry: round-off of an elimination of n = 64
-KINDS = ("stable", "sparse", "symmetric", "skew")
 SYSTEMS = 50
 WITH_SPICE = 3
-# A gyrator in series with two loops is a conductance 1 / K: where K is small, ngspice leaves a
-# residual in single steps (6e-4 in one of the fifty systems) though the waveform is right to 2e-7.
-RESIDUAL = ("rl", "gyrator", "transient.steps")
 PLACES = [(form, kind) for form, kinds in LINEAR.items() for kind in kinds]
 BY_INPUTS = [("rc", kind, inputs) for kind in LINEAR["rc"] for inputs in INPUT_COUPLINGS]
-
-
-def system(k: int, coupling: str = "vccs") -> Linear:
-    """The k-th random stable linear system, of low rank where the coupling asks for it."""
-    rng = np.random.default_rng([k, 7])
-    n, m = 1 + k % 10, (k // 4) % 4
-    if coupling == "lowrank":
-        n = max(3, n)  # a smaller one has no rank to save
-    w = rng.normal(size=(n, n)) / np.sqrt(n)
-    match KINDS[k % 4]:
-        case "sparse":
-            w = w * (rng.random((n, n)) < 0.3)
-        case "symmetric":
-            w = (w + w.T) / 2
-        case "skew":
-            w = w - w.T
-    if coupling == "lowrank":
-        r = max(1, n // 3)
-        w = rng.normal(size=(n, r)) @ rng.normal(size=(r, n)) / n
-    rate = rng.uniform(0.5, 2.0, n) if k % 2 else np.ones(n)
-    a = w - np.diag(rate)
-    a -= max(0.0, float(np.linalg.eigvals(a).real.max()) + 0.1) * np.eye(n)
-    return Linear(
-        a=a,
-        b=rng.normal(size=(n, m)) if m else None,
-        bias=rng.normal(size=n) if k % 3 == 0 else None,
-        x0=rng.normal(size=n),
-        w_out=rng.normal(size=(2, n)) if k % 5 == 0 else None,
-        d=rng.normal(size=(2, m)) if k % 5 == 0 and m else None,
-    )
 
 
 def circuit_of(model, *, form="rc", coupling="vccs", **options) -> Realization:
@@ -150,19 +117,9 @@ def assert_simulates(k: int, form: str, coupling: str) -> None:
     result = verify_model(
         system(k, coupling), form=form, coupling=coupling, accuracy="high", simulator="ngspice"
     )
-    checks = [c for c in result.report.checks if (form, coupling, c.id) != RESIDUAL]
-    assert all(c.verdict is Verdict.PASS for c in checks), (k, checks)
+    assert all(c.verdict is Verdict.PASS for c in result.report.checks), (k, result.report)
     transient = next(c for c in result.report.checks if c.id == "transient.states")
     assert transient.value <= TRANSIENT
-
-
-@pytest.mark.spice
-@pytest.mark.campaign
-@pytest.mark.parametrize(("form", "coupling"), PLACES)
-def test_all_fifty_systems_hold_and_simulate(form, coupling):
-    for k in range(SYSTEMS):
-        assert_holds_its_equations(compile_model(system(k, coupling), form=form, coupling=coupling))
-        assert_simulates(k, form, coupling)
 
 
 @pytest.mark.parametrize("coupling", ON_SUMS)

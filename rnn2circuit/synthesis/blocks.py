@@ -28,6 +28,7 @@ Mask: TypeAlias = NDArray[np.bool_]  # shape (k,)
 # A conductance that is zero in exact arithmetic comes out as rounding noise of the terms that
 # cancel; below this many units of rounding per term it is the structural zero it should be.
 CANCELLATION = 8 * np.finfo(np.float64).eps
+DUST = 1e-20  # of the largest weight: nothing that is summed with it, or measured, shows it
 
 
 def sum_nodes(
@@ -94,6 +95,18 @@ def loaded_sum_nodes(
     return nodes, np.where(every & ample, scaling.impedance * load, 1.0)
 
 
+def without_dust(b: CircuitBuilder, stem: str, weights: Matrix) -> Matrix:
+    """The matrix without entries below `DUST` of its largest, and a note that says so.
+
+    Training with decay leaves weights such as 1e-58. No simulator can hold their elements.
+    """
+    dust = (weights != 0) & (np.abs(weights) < DUST * np.abs(weights).max(initial=0.0))
+    if not np.any(dust):
+        return weights
+    b.note(f"{stem}: {np.count_nonzero(dust)} weights below {DUST:g} of the largest left out")
+    return np.where(dust, 0.0, weights)
+
+
 def inject(
     b: CircuitBuilder, stem: str, meaning: str, *, out: Indices, control: Indices, gm: Matrix
 ) -> None:
@@ -102,6 +115,7 @@ def inject(
     Column-major order, all elements controlled by one net together: ngspice's sparse matrix
     then keeps each column contiguous, which is worth a factor of three at n = 300.
     """
+    gm = without_dust(b, stem, gm)
     columns, rows = np.nonzero(gm.T)
     if rows.size:
         b.add(

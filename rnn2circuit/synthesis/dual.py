@@ -16,8 +16,8 @@ from rnn2circuit.circuit.banks import (
     VoltageAmplifiers,
 )
 from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, counting, positions
-from rnn2circuit.synthesis.blocks import bias, sum_nodes
-from rnn2circuit.synthesis.relaxation import series_resistors
+from rnn2circuit.synthesis.blocks import bias, sum_nodes, without_dust
+from rnn2circuit.synthesis.relaxation import chain, series_resistors
 from rnn2circuit.synthesis.scaling import Scaling
 
 
@@ -107,10 +107,11 @@ def _constant_sources(b: CircuitBuilder, volts: Vector, scaling: Scaling) -> Ind
 
 def _input_sources(b: CircuitBuilder, start: Indices, gain: Matrix, inputs: Indices) -> Indices:
     """VCVS that raise the voltage around a loop, one per nonzero input weight."""
+    gain = without_dust(b, "in", gain)
     rows, columns = np.nonzero(gain)
     if not rows.size:
         return start
-    p, n, end = _chain(b, "li", start, rows, columns)
+    p, n, end = chain(b, "li", start, rows, columns)
     b.add(
         DifferenceAmplifiers(
             stem="in",
@@ -128,10 +129,11 @@ def _input_sources(b: CircuitBuilder, start: Indices, gain: Matrix, inputs: Indi
 
 def _coupling_sources(b: CircuitBuilder, start: Indices, z: Matrix, ammeters: Ammeters) -> Indices:
     """CCVS Z_kj that drop the voltage around loop k, one per nonzero coupling."""
+    z = without_dust(b, "a", z)
     rows, columns = np.nonzero(z)
     if not rows.size:
         return start
-    p, n, end = _chain(b, "lh", start, rows, columns)
+    p, n, end = chain(b, "lh", start, rows, columns)
     b.add(
         SeriesTransresistances(
             stem="a",
@@ -145,18 +147,3 @@ def _coupling_sources(b: CircuitBuilder, start: Indices, z: Matrix, ammeters: Am
         )
     )
     return end
-
-
-def _chain(
-    b: CircuitBuilder, prefix: str, start: Indices, rows: Indices, columns: Indices
-) -> tuple[Indices, Indices, Indices]:
-    """Nets of elements in series, several per loop: upper and lower ends, and the loops' ends.
-
-    `rows` must be ascending: the loop of each element.
-    """
-    lower = b.numbered(prefix, positions(rows, columns))
-    first = np.append(True, rows[1:] != rows[:-1])
-    upper = np.where(first, start[rows], np.append(0, lower[:-1]))
-    end = np.array(start)
-    end[rows] = lower  # the last element of a loop is written last
-    return upper, lower, end

@@ -11,11 +11,12 @@ from rnn2circuit.circuit.banks import (
     Gyrators,
     Inductors,
     Resistors,
+    SeriesTransresistances,
     Transresistances,
     VoltageAmplifiers,
 )
 from rnn2circuit.circuit.circuit import GROUND, CircuitBuilder, counting, positions
-from rnn2circuit.synthesis.blocks import CANCELLATION, loaded_sum_nodes
+from rnn2circuit.synthesis.blocks import CANCELLATION, Mask, loaded_sum_nodes
 from rnn2circuit.synthesis.scaling import Form, Scaling
 
 
@@ -135,7 +136,8 @@ def series_rl(
     The voltage of a loop is summed on a node (its `drive` net) and put in series by one
     amplifier: the impedance coupling of the n-port, without a chain of n sources in each loop.
     `gyrators`, where given, is a skew matrix K (ohm): loops i and j additionally share a gyrator
-    that puts ``K_ij i_j`` into loop i and ``-K_ij i_i`` into loop j, as drops.
+    that puts ``K_ij i_j`` into loop i and ``-K_ij i_i`` into loop j, as drops; where a
+    loop has several, each is a pair of CCVS.
     """
     n = len(rate)
     x = b.nets("x", n)
@@ -166,8 +168,11 @@ def series_rl(
         )
     )
     end = series_resistors(b, start=end, resistance=scaling.impedance * weights * rate)
-    if gyrators is not None:
-        end = _series_gyrators(b, start=end, skew=gyrators)
+    skew = np.zeros((n, n)) if gyrators is None else gyrators
+    chained = _in_a_chain(skew)
+    end = _series_gyrators(b, start=end, skew=np.where(chained, 0.0, skew))
+    rows, columns = np.nonzero(chained)
+    upper, lower, end = chain(b, "lh", end, rows, columns)
     ammeters = Ammeters(
         stem="sense",
         index=counting(n),
@@ -176,6 +181,18 @@ def series_rl(
         n=np.full(n, GROUND),
     )
     b.add(ammeters)
+    if rows.size:
+        pairs = SeriesTransresistances(
+            stem="turn",
+            index=positions(rows, columns),
+            meaning="skew part of the impedance matrix: gyrators, a pair of CCVS in series each",
+            p=upper,
+            n=lower,
+            ammeter=ammeters,
+            listens=columns,
+            resistance=skew[rows, columns],
+        )
+        b.add(pairs)
     b.add(
         Transresistances(
             stem="shown",
@@ -210,6 +227,17 @@ def series_resistors(b: CircuitBuilder, *, start: Indices, resistance: Vector) -
     return end
 
 
+def _in_a_chain(skew: Matrix) -> Mask:
+    """Which gyrators share a loop with another, shape (n, n).
+
+    A gyrator in series carries its loop's current by a conductance 1 / K. Two in a loop are
+    current sources in series: what holds the net between them is the rounding of whatever
+    solves the netlist. A pair of CCVS is the same two-port without that.
+    """
+    many = np.count_nonzero(skew, axis=1) > 1
+    return (skew != 0) & (many[:, None] | many)
+
+
 def _series_gyrators(b: CircuitBuilder, *, start: Indices, skew: Matrix) -> Indices:
     """Thread gyrators through the loops; return the loops' ends.
 
@@ -238,6 +266,21 @@ def _series_gyrators(b: CircuitBuilder, *, start: Indices, skew: Matrix) -> Indi
         )
     )
     return end
+
+
+def chain(
+    b: CircuitBuilder, prefix: str, start: Indices, rows: Indices, columns: Indices
+) -> tuple[Indices, Indices, Indices]:
+    """Nets of elements in series, several per loop: upper and lower ends, and the loops' ends.
+
+    `rows` must be ascending: the loop of each element.
+    """
+    lower = b.numbered(prefix, positions(rows, columns))
+    first = np.append(True, rows[1:] != rows[:-1])
+    upper = np.where(first, start[rows], np.append(0, lower[:-1]))
+    end = np.array(start)
+    end[rows] = lower  # the last element of a loop is written last
+    return upper, lower, end
 
 
 def gap_resistors(b: CircuitBuilder, states: Relaxation, g: Matrix) -> None:

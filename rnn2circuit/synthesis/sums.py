@@ -14,6 +14,7 @@ from rnn2circuit.synthesis.blocks import (
     inject,
     loaded_sum_nodes,
     sum_nodes,
+    without_dust,
 )
 from rnn2circuit.synthesis.factors import LowRank, low_rank
 from rnn2circuit.synthesis.nport import sense_nport
@@ -169,6 +170,7 @@ def drive_inputs(
     ``resistor`` attaches `input_load` to `out` on top. ``gyrator`` draws ``g' v(out)`` from the
     inputs, so that the network with its inputs is as passive as it is without.
     """
+    g = without_dust(b, stem, g)
     rows, columns = np.nonzero(g)
     match topology.inputs:
         case "vccs":
