@@ -129,7 +129,7 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--level", choices=get_args(Level), default="ideal")
     group = verb.add_argument_group("coordinates of a linear network's states")
-    group.add_argument("--strategy", choices=STRATEGIES, default="direct")
+    group.add_argument("--strategy", choices=(*STRATEGIES, "auto"), default="direct")
     group.add_argument(
         "--kappa", type=float, help=f"largest condition number of strategy modal, default {KAPPA:g}"
     )

@@ -10,8 +10,8 @@ import pytest
 
 import rnn2circuit as r2c
 from rnn2circuit.cli import main
-from rnn2circuit.errors import ModelError, NotRealizableError
-from rnn2circuit.flow.analyze import WORSE
+from rnn2circuit.errors import ModelError, NotRealizableError, UsageError
+from rnn2circuit.flow.recommend import WORSE, recommend
 from rnn2circuit.linearize import find_equilibria, linearize, validity_radius
 from rnn2circuit.linearize.strategies import STRATEGIES
 from rnn2circuit.models import Ctrnn, Elman, Linear
@@ -91,20 +91,33 @@ def test_the_recommendation_has_the_fewest_elements_within_its_limit(page):
 
 
 def test_a_strategy_that_tolerances_hurt_is_not_recommended(page):
-    from rnn2circuit.flow.analyze import _recommended
-
-    def spoilt(variant):
-        bad = variant.strategy == page.recommended
-        return replace(variant, tolerance=1.0) if bad else variant
-
-    other = _recommended(tuple(spoilt(v) for v in page.variants), page.coupling)
-    assert other not in (None, page.recommended)
-    without = tuple(
-        replace(v, tolerance=None) if v.strategy == "direct" else v for v in page.variants
-    )
-    assert _recommended(without, page.coupling) is None
+    found = [(v.strategy, v.count(page.coupling), v.tolerance) for v in page.variants]
+    spoilt = [(s, n, 1.0 if s == page.recommended else rms) for s, n, rms in found]
+    assert recommend(spoilt) not in (None, page.recommended)
+    assert recommend((s, n, None if s == "direct" else rms) for s, n, rms in found) is None
+    assert recommend(found[1:]) is None
     text = analysis_text(replace(page, recommended=None))
     assert "recommended  none" in text
+
+
+@pytest.mark.parametrize(("form", "coupling"), [("rc", "vccs"), ("rc", "gyrator"), ("rl", "ccvs")])
+def test_strategy_auto_compiles_what_is_recommended(linear, form, coupling):
+    compiled = r2c.compile_model(linear, strategy="auto", form=form, coupling=coupling)
+    named = compiled.record.strategy
+    assert named in STRATEGIES[1:]
+    again = r2c.compile_model(linear, strategy=named, form=form, coupling=coupling)
+    assert compiled.netlist == again.netlist
+    if form == "rc":
+        assert named == r2c.analyze_model(linear, coupling=coupling).recommended
+
+
+def test_strategy_auto_needs_a_linear_network_that_does_something(linear, tanh_page):
+    with pytest.raises(UsageError, match=r"strategy auto .* not linear"):
+        r2c.compile_model(tanh_page[0], strategy="auto")
+    with pytest.raises(UsageError, match="order belongs to a strategy that is named"):
+        r2c.compile_model(linear, strategy="auto", order=3)
+    with pytest.raises(NotRealizableError, match="nothing to compare"):
+        r2c.compile_model(Linear(a=-np.eye(2)), strategy="auto")
 
 
 def test_the_page_of_a_nonlinear_network_tells_radius_and_equilibria(tanh_page):

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from rnn2circuit.errors import CircuitError, ModelError, NotRealizableError
+from rnn2circuit.flow.recommend import deviation, recommend
 from rnn2circuit.linearize import (
     Linearization,
     ValidityRadius,
@@ -27,13 +28,10 @@ from rnn2circuit.synthesis.noise import predict_noise
 from rnn2circuit.synthesis.passivity import passivate
 from rnn2circuit.synthesis.realize import Realization, realize
 from rnn2circuit.synthesis.scaling import choose_scaling
-from rnn2circuit.synthesis.tolerance import predict_tolerance
 from rnn2circuit.synthesis.topology import LINEAR, Coupling
 
 Point: TypeAlias = Literal["origin", "equilibrium"]
 
-TOLERANCE = 0.01  # of every part, half the width of a uniform distribution
-WORSE = 2.0  # times the deviation of `direct`: what a recommended strategy may cost
 NOISY = 1.0  # noise factor of transconductances and negative resistors: that of a resistor
 SMALL = 0.1  # amplitude of the input for families without a certified radius
 
@@ -109,7 +107,7 @@ def analyze_model(
         coupling=coupling,
         variants=variants,
         refused=refused,
-        recommended=_recommended(variants, coupling),
+        recommended=recommend((v.strategy, v.count(coupling), v.tolerance) for v in variants),
         equilibria=equilibria,
         radius=radius,
         lipschitz=_lipschitz(model),
@@ -188,7 +186,7 @@ def _variant(linear: Linear, strategy: Strategy, coupling: Coupling) -> Variant:
         elements=tuple(elements),
         negative_resistors=None if chosen is None else chosen.circuit.negative_resistors(),
         spread=tuple((kind, high / low) for kind, (low, high) in ranges.items()),
-        tolerance=_figure(_tolerance, chosen, remarks),
+        tolerance=_figure(deviation, chosen, remarks),
         noise=_figure(_noise, chosen, remarks),
         remarks=tuple(dict.fromkeys(remarks)),
     )
@@ -212,10 +210,6 @@ def _figure(
         return None
 
 
-def _tolerance(made: Realization) -> float:
-    return predict_tolerance(made.circuit, made.state_map, resistor=TOLERANCE).rms
-
-
 def _noise(made: Realization) -> float:
     found = predict_noise(
         made.circuit, made.state_map, transconductor=NOISY, negative_resistor=NOISY
@@ -225,22 +219,6 @@ def _noise(made: Realization) -> float:
 
 def _count(made: Realization, kind: str) -> int:
     return made.circuit.element_counts().get(kind, 0)
-
-
-def _recommended(variants: tuple[Variant, ...], coupling: Coupling) -> str | None:
-    """Fewest elements at a deviation of at most `WORSE` times that of direct; the first of ties."""
-    direct = next((v for v in variants if v.strategy == "direct"), None)
-    if direct is None or direct.tolerance is None:
-        return None
-    limit = WORSE * direct.tolerance
-    counts = [
-        (count, v.strategy)
-        for v in variants
-        if v.tolerance is not None
-        and v.tolerance <= limit
-        and (count := v.count(coupling)) is not None
-    ]
-    return min(counts, key=lambda pair: pair[0])[1]
 
 
 def _lipschitz(model: AbstractNetwork) -> float | None:

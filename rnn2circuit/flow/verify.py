@@ -20,9 +20,10 @@ from rnn2circuit.flow.layers import (
     read_back,
     small_signals,
 )
+from rnn2circuit.flow.recommend import StrategyChoice
 from rnn2circuit.flow.run import Simulation, simulate
 from rnn2circuit.flow.values import Values
-from rnn2circuit.linearize.strategies import Strategy, describe_states
+from rnn2circuit.linearize.strategies import describe_states
 from rnn2circuit.models.base import AbstractCell, AbstractNetwork
 from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator, SweepSimulator
 from rnn2circuit.simulate.registry import simulator_named
@@ -77,7 +78,7 @@ def verify_model(
     form: Form = "rc",
     coupling: Coupling = "vccs",
     level: Level = "ideal",
-    strategy: Strategy = "direct",
+    strategy: StrategyChoice = "direct",
     kappa: float | None = None,
     order: int | None = None,
     tolerance: float | None = None,

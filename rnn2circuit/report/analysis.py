@@ -8,6 +8,7 @@ import numpy as np
 
 from rnn2circuit.linearize import Equilibrium, Linearization, ValidityRadius
 from rnn2circuit.linearize.statespace import Eigenvalues, Stability
+from rnn2circuit.linearize.strategies import Strategy
 from rnn2circuit.report.json_values import finite
 from rnn2circuit.report.lines import TIE, plain, wrapped
 from rnn2circuit.synthesis.passivity import PassivityVerdict
@@ -46,7 +47,7 @@ class Variant:
         Why a figure is missing.
     """
 
-    strategy: str
+    strategy: Strategy
     order: int
     condition: float
     elements: tuple[tuple[Coupling, int | None], ...]
@@ -124,7 +125,7 @@ class Analysis:
     coupling: Coupling
     variants: tuple[Variant, ...]
     refused: tuple[Refused, ...]
-    recommended: str | None
+    recommended: Strategy | None
     equilibria: tuple[Equilibrium, ...]
     radius: ValidityRadius | None
     lipschitz: float | None
@@ -158,8 +159,9 @@ def analysis_text(analysis: Analysis) -> str:
 def _linearization_lines(a: Analysis) -> list[str]:
     if a.linearization is None:
         return []
-    rest = "an equilibrium" if a.linearization.is_equilibrium else "not an equilibrium"
-    lines = [f"linearized   at the {a.point}, {rest}"]
+    place = "at an equilibrium" if a.point == "equilibrium" else f"at the {a.point}"
+    moves = "" if a.linearization.is_equilibrium else ", not an equilibrium"
+    lines = [f"linearized   {place}{moves}"]
     if a.radius is not None:
         least = "at least " if a.radius.at_least else ""
         lines += wrapped(
