@@ -7,6 +7,8 @@ from rnn2circuit.devices.eseries import SERIES
 from rnn2circuit.flow import SEED, Level, Limits
 from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
 from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
+from rnn2circuit.linearize.validity import WITHIN
+from rnn2circuit.simulate.registry import SIMULATORS
 from rnn2circuit.synthesis.proportions import CapacitorChoice, SwingChoice
 from rnn2circuit.synthesis.rounding import METHODS
 from rnn2circuit.synthesis.scaling import CAPACITANCES, FORMS
@@ -157,6 +159,16 @@ def add_analysis(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--duration", type=float, metavar="T", help="of the error bound, in model time units"
+    )
+    verb.add_argument(
+        "--within",
+        type=float,
+        default=WITHIN,
+        metavar="E",
+        help=f"error that the radius allows, parts of the largest deviation (default {WITHIN:g})",
+    )
+    verb.add_argument(
+        "--amplitude", type=float, metavar="U", help="bound the error for inputs of this size too"
     )
     verb.add_argument("--json", metavar="FILE", help="write the page as JSON")
 

@@ -280,6 +280,8 @@ def run_linearize(args: argparse.Namespace) -> int:
 
 def run_analyze(args: argparse.Namespace) -> int:
     """``rnn2circuit analyze MODEL``."""
+    if args.json is not None:
+        _keep_inputs(args, [Path(args.json)])
     with progress("analyzing") as tell:
         result = analyze_model(
             _load(args),
@@ -287,6 +289,8 @@ def run_analyze(args: argparse.Namespace) -> int:
             at=args.linearize,
             coupling=args.coupling,
             duration=args.duration,
+            within=args.within,
+            amplitude=args.amplitude,
             progress=tell,
         )
     if args.json is not None:

@@ -133,6 +133,30 @@ def test_the_page_of_a_nonlinear_network_tells_radius_and_equilibria(tanh_page):
     assert f"equilibria   {len(page.equilibria)} found" in text
 
 
+def test_the_error_is_bounded_for_the_inputs_that_are_asked(tanh_page):
+    model, page = tanh_page
+    radius = page.radius.amplitude
+    at_radius = r2c.analyze_model(model, amplitude=radius, duration=page.radius.duration)
+    assert at_radius.bound.certified
+    assert at_radius.bound.relative == pytest.approx(page.radius.relative, rel=1e-3)
+    assert f"for inputs of amplitude {radius:g}: at most" in " ".join(
+        analysis_text(at_radius).split()
+    )
+    entry = json.loads(analysis_json(at_radius))["error_bound"]
+    assert entry["states"] == at_radius.bound.peak.tolist()
+    far = r2c.analyze_model(model, amplitude=50.0, within=0.02)
+    assert 0 < far.radius.amplitude < radius
+    assert not far.bound.certified
+    assert "not certified" in analysis_text(far)
+    assert json.loads(analysis_json(far))["error_bound"]["relative"] is None
+
+
+@pytest.mark.parametrize("option", ["duration", "within", "amplitude"])
+def test_numbers_that_are_not_positive_are_refused(linear, option):
+    with pytest.raises(UsageError, match=f"{option} must be positive"):
+        r2c.analyze_model(linear, **{option: -1.0})
+
+
 def test_the_json_holds_the_page(page, tanh_page):
     for analysis in (page, tanh_page[1]):
         entry = json.loads(analysis_json(analysis))
@@ -221,3 +245,9 @@ def test_the_verb_prints_the_page_and_writes_the_json(tmp_path, capsys):
     entry = json.loads(out.read_text())
     assert entry["recommended"] in STRATEGIES
     assert f"--strategy {entry['recommended']}" in text
+    copy = tmp_path / "model.json"
+    copy.write_bytes((EXAMPLES / "hopfield_memory.json").read_bytes())
+    assert main(["analyze", str(copy), "--json", str(copy)]) == 2
+    assert "would overwrite the model" in capsys.readouterr().err
+    assert main(["analyze", str(EXAMPLES / "gru_xor.pt"), "--clocked"]) == 2
+    assert "discrete program" in capsys.readouterr().err

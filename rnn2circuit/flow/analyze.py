@@ -1,16 +1,20 @@
 """What a network asks of a circuit, computed: every strategy and coupling side by side."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from rnn2circuit.errors import CircuitError, ModelError, NotRealizableError
+from rnn2circuit.flow.compile import positive
 from rnn2circuit.flow.recommend import deviation, recommend
 from rnn2circuit.linearize import (
+    ErrorBound,
     Linearization,
     ValidityRadius,
     controllability_rank,
+    error_bound,
     find_equilibria,
     linearize,
     simulated_error,
@@ -18,6 +22,7 @@ from rnn2circuit.linearize import (
 )
 from rnn2circuit.linearize.statespace import eigenvalues_of, eigenvector_condition, stability_of
 from rnn2circuit.linearize.strategies import STRATEGIES, Strategy, realize_states
+from rnn2circuit.linearize.validity import WITHIN
 from rnn2circuit.models import Linear, Lrc, Stc
 from rnn2circuit.models.base import AbstractModel, AbstractNetwork
 from rnn2circuit.models.timing import default_duration
@@ -36,6 +41,21 @@ NOISY = 1.0  # noise factor of transconductances and negative resistors: that of
 SMALL = 0.1  # amplitude of the input for families without a certified radius
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """For which inputs, and for how long, the error of a linearization is asked."""
+
+    duration: float | None
+    within: float
+    amplitude: float | None
+
+    def __post_init__(self) -> None:
+        for what in ("duration", "within", "amplitude"):
+            value = getattr(self, what)
+            if value is not None:
+                positive(what, value)
+
+
 def analyze_model(
     model: AbstractNetwork,
     *,
@@ -43,6 +63,8 @@ def analyze_model(
     at: Point | None = None,
     coupling: Coupling = "vccs",
     duration: float | None = None,
+    within: float = WITHIN,
+    amplitude: float | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Analysis:
     """Analyze a network as a circuit: poles, passivity, elements, tolerance, noise, validity.
@@ -58,6 +80,11 @@ def analyze_model(
     duration : float, optional
         For which the linearization's error is bounded, in model time units; ten characteristic
         times where not given.
+    within : float
+        The radius is the input up to which that error is at most this part of the largest
+        deviation of a state.
+    amplitude : float, optional
+        Of the inputs: bound the error for these too.
     progress : callable
         Told what is going on.
 
@@ -67,21 +94,24 @@ def analyze_model(
         If the network is a discrete-time cell, or has no equilibrium or Jacobian there.
     NotRealizableError
         If a linear network has no such coupling.
+    UsageError
+        If a duration, amplitude or error is not positive.
     """
     if coupling not in LINEAR["rc"]:
         raise NotRealizableError(
             f"a linear network in form 'rc' has couplings {', '.join(LINEAR['rc'])}, "
             f"got {coupling!r}"
         )
+    run = Run(duration=duration, within=within, amplitude=amplitude)
     notes: list[str] = []
     progress("linearizing")
     found = None if isinstance(model, Linear) else linearize(model, at=at or "equilibrium")
     linear = model.without_input_map() if isinstance(model, Linear) else _model_of(found)
-    radius = None
+    radius = bound = None
     equilibria = ()
     if isinstance(model, AbstractModel) and found is not None:
         progress("bounding the error of linearization")
-        radius = _radius(model, found, duration, notes)
+        radius, bound = _validity(model, found, run, notes)
         progress("looking for equilibria")
         equilibria = find_equilibria(model)
     progress("proving passivity")
@@ -110,6 +140,8 @@ def analyze_model(
         recommended=recommend((v.strategy, v.count(coupling), v.tolerance) for v in variants),
         equilibria=equilibria,
         radius=radius,
+        amplitude=amplitude,
+        bound=bound,
         lipschitz=_lipschitz(model),
         notes=tuple(notes),
     )
@@ -121,32 +153,37 @@ def _model_of(found: Linearization | None) -> Linear:
     return found.model
 
 
-def _radius(
-    model: AbstractModel, at: Linearization, duration: float | None, notes: list[str]
-) -> ValidityRadius | None:
-    """The certified radius, or a note on why there is none and what is known instead."""
-    length = default_duration(model) if duration is None else duration
+def _validity(
+    model: AbstractModel, at: Linearization, run: Run, notes: list[str]
+) -> tuple[ValidityRadius | None, ErrorBound | None]:
+    """The certified radius and bound, or a note on why there are none and what is known instead."""
+    length = default_duration(model) if run.duration is None else run.duration
     if not model.n_inputs:
         notes.append("linearization radius: the network has no inputs")
-        return None
+        return None, None
     if not at.is_equilibrium:
         notes.append("linearization radius: the network does not rest at this point")
-        return None
+        return None, None
+    wave = default_stimulus(model.n_inputs, duration=length, amplitude=run.amplitude or SMALL)
     try:
-        return validity_radius(model, at, duration=length)
+        radius = validity_radius(model, at, duration=length, within=run.within)
     except ModelError as error:
         notes.append(f"linearization radius: {error}")
-    stimulus = default_stimulus(model.n_inputs, duration=length, amplitude=SMALL)
+    else:
+        resting = replace(at, model=replace(at.model, x0=at.x))
+        asked = run.amplitude is not None
+        return radius, error_bound(model, resting, wave, duration=length) if asked else None
     try:
-        off = simulated_error(model, at, stimulus, duration=length)
+        off = simulated_error(model, at, wave, duration=length)
     except ModelError as error:
         notes.append(f"simulated error of the linearization: {error}")
     else:
         notes.append(
             f"simulated error of the linearization: {off:.2g} of the largest deviation, from the "
-            f"initial state under sines of amplitude {SMALL:g} for {length:.3g} model time units"
+            f"initial state under sines of amplitude {run.amplitude or SMALL:g} for {length:.3g} "
+            "model time units"
         )
-    return None
+    return None, None
 
 
 def _variants(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn2circuit.linearize import Equilibrium, Linearization, ValidityRadius
+from rnn2circuit.linearize import Equilibrium, ErrorBound, Linearization, ValidityRadius
 from rnn2circuit.linearize.statespace import Eigenvalues, Stability
 from rnn2circuit.linearize.strategies import Strategy
 from rnn2circuit.report.json_values import finite
@@ -102,6 +102,10 @@ class Analysis:
         At zero input; empty for a linear network.
     radius : ValidityRadius or None
         Of the linearization.
+    amplitude : float or None
+        Of inputs for which its error was asked.
+    bound : ErrorBound or None
+        That error.
     lipschitz : float or None
         Bound of the norm of ``∂x'/∂x``, of families that have one.
     notes : tuple of str
@@ -128,6 +132,8 @@ class Analysis:
     recommended: Strategy | None
     equilibria: tuple[Equilibrium, ...]
     radius: ValidityRadius | None
+    amplitude: float | None
+    bound: ErrorBound | None
     lipschitz: float | None
     notes: tuple[str, ...]
 
@@ -169,6 +175,13 @@ def _linearization_lines(a: Analysis) -> list[str]:
             f"linearization wrong by at most {a.radius.relative:.2g} of the largest deviation "
             f"(certified, for {a.radius.duration:.3g} model time units)"
         )
+    if a.bound is not None:
+        size = (
+            f"at most {a.bound.relative:.2g} of the largest deviation (certified)"
+            if a.bound.certified
+            else f"not certified: {a.bound.reason}"
+        )
+        lines += wrapped(f"error        for inputs of amplitude {a.amplitude:g}: {size}")
     shown = a.equilibria[:MOST_EQUILIBRIA]
     lines.append(f"equilibria   {len(a.equilibria)} found at zero input")
     lines += [f"  x = {_state(e)}  {e.stability}" for e in shown]
@@ -326,6 +339,15 @@ def analysis_json(analysis: Analysis) -> str:
             "at_least": a.radius.at_least,
             "relative": finite(a.radius.relative),
             "duration": a.radius.duration,
+        },
+        "error_bound": None
+        if a.bound is None
+        else {
+            "amplitude": a.amplitude,
+            "certified": a.bound.certified,
+            "relative": finite(a.bound.relative),
+            "states": [finite(float(v)) for v in a.bound.peak],
+            "reason": a.bound.reason,
         },
         "lipschitz": finite(a.lipschitz),
         "notes": list(a.notes),
