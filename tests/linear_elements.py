@@ -6,7 +6,7 @@ from rnn2circuit.models import Linear
 
 DUST = 1e-13  # of the largest entry: below, what is left where terms cancel
 
-LEFT_OUT = 1e-20  # of the largest weight: what has no element
+LEFT_OUT = 1e-24  # of the largest weight: what has no element
 
 
 def expected_counts(

@@ -38,6 +38,7 @@ from rnn2circuit.synthesis.topology import LINEAR, Coupling
 Point: TypeAlias = Literal["origin", "equilibrium"]
 
 NOISY = 1.0  # noise factor of transconductances and negative resistors: that of a resistor
+SEARCH = 64  # random states from which equilibria are looked for: a page should not take minutes
 SMALL = 0.1  # amplitude of the input for families without a certified radius
 
 
@@ -113,7 +114,7 @@ def analyze_model(
         progress("bounding the error of linearization")
         radius, bound = _validity(model, found, run, notes)
         progress("looking for equilibria")
-        equilibria = find_equilibria(model)
+        equilibria = find_equilibria(model, starts=SEARCH)
     progress("proving passivity")
     passivity = passivate(linear.a)
     variants, refused = _variants(linear, coupling, progress)

@@ -28,7 +28,7 @@ Mask: TypeAlias = NDArray[np.bool_]  # shape (k,)
 # A conductance that is zero in exact arithmetic comes out as rounding noise of the terms that
 # cancel; below this many units of rounding per term it is the structural zero it should be.
 CANCELLATION = 8 * np.finfo(np.float64).eps
-DUST = 1e-20  # of the largest weight: nothing that is summed with it, or measured, shows it
+DUST = 1e-24  # of the largest weight: nothing that is summed with it, or measured, shows it
 
 
 def sum_nodes(
