@@ -6,6 +6,8 @@ import time
 import numpy as np
 
 import rnn2circuit as r2c
+from rnn2circuit.synthesis.realize import realize
+from rnn2circuit.synthesis.scaling import choose_scaling
 
 
 def dense_ctrnn(n):
@@ -34,6 +36,11 @@ def main():
     )
     result = timed("  verify it over 500 steps", lambda: r2c.verify_compiled(compiled))
     print(result.verdict, *result.report.checks, sep="\n    ")
+    scaling = choose_scaling(large, form="rc")
+    timed(
+        "direct synthesis of a dense linear network, n = 1000",
+        lambda: realize(large, form="rc", coupling="vccs", scaling=scaling),
+    )
     with tempfile.TemporaryDirectory() as directory:
         compiled = timed(
             "compile a dense linear network, n = 1000, to files",

@@ -54,11 +54,11 @@ def test_the_circuit_rests_and_answers_as_the_network(family):
 
 
 @pytest.mark.spice
-def test_one_weight_off_by_a_thousandth_shows_in_the_response():
+def test_one_weight_off_by_a_ten_thousandth_shows_in_the_response():
     compiled = compile_model(random_model("linear", 4, 1, 0), duration=0.1)
     line = next(ln for ln in compiled.netlist.splitlines() if ln.startswith("g_a_"))
     head, value = line.rsplit(" ", 1)
-    text = compiled.netlist.replace(line, f"{head} {1.001 * float(value)!r}")
+    text = compiled.netlist.replace(line, f"{head} {1.0001 * float(value)!r}")
     _, response = rest_and_response(compiled, text=text)
     assert response.verdict is Verdict.FAIL
     assert "from u" in response.detail

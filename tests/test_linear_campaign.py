@@ -22,6 +22,7 @@ from rnn2circuit.verify.transfer import check_transfer
 SYSTEMS = 50
 EXTRACTED = 1e-9  # the transfer behaviour as read from the text, parts of its peak
 SIMULATED = 1e-5  # outputs in ngspice, parts of their peak, at high accuracy
+PATIENCE = 600.0  # s: lattices of 32 states on a busy machine
 DIRECT = [("direct", form, kind) for form, kinds in LINEAR.items() for kind in kinds]
 CHANGED = [(name, "rc", kind) for name in STRATEGIES[1:] for kind in ("vccs", "gyrator")]
 VARIANTS = [*DIRECT, *CHANGED]
@@ -55,7 +56,7 @@ def figures(compiled: Compiled, *, counted: bool) -> tuple[float, float]:
     if counted:
         assert_counts(counts, compiled.circuit_model, record.form, record.coupling)
     read = check_transfer(compiled.netlist, record, compiled.model, truncation, limit=EXTRACTED)
-    result = verify_compiled(compiled, simulator="ngspice", quick=True)
+    result = verify_compiled(compiled, simulator="ngspice", quick=True, timeout=PATIENCE)
     for check in (*read, *result.report.checks):
         assert check.verdict is Verdict.PASS, check
     run, reference = result.simulation, compiled.original or compiled.reference

@@ -19,6 +19,7 @@ EQUILIBRIUM_RTOL = 1e-9
 # Two equilibria closer than this share of the largest state found are one.
 DISTINCT_RTOL = 1e-6
 SOLVER_XTOL = 1e-12  # relative step at which MINPACK's hybrid Newton method stops
+NEAR = 1e-6  # Newton step at an equilibrium, beside the size of the state
 POLISHING_STEPS = 5  # of plain Newton after it; convergence is quadratic, so few are needed
 RADII = (0.25, 0.5, 1.0, 2.0, 8.0)  # of the random starts beside the scale of the states
 FIRST_STARTS = 64  # random starts of a search for one equilibrium
@@ -227,7 +228,8 @@ def _habitat(model: AbstractModel, u: Vector, corner: Vector) -> tuple[Vector, f
     they never do (a network without saturation): zero and one.
     """
     for far in PROBES:
-        one, other = _relaxed(model, u, far * corner), _relaxed(model, u, -far * corner)
+        with np.errstate(over="ignore", invalid="ignore"):  # rates far from where any state goes
+            one, other = _relaxed(model, u, far * corner), _relaxed(model, u, -far * corner)
         reach = float(np.abs(np.stack([one, other])).max())
         if 0.0 < reach < PULLED_IN * far:
             width = float(np.abs(one - other).max()) / 2
@@ -254,8 +256,17 @@ def _settle(model: AbstractModel, u: Vector, start: Vector) -> Vector | None:
     with np.errstate(over="ignore", invalid="ignore"):  # a wild step is judged by its end
         found = optimize.root(f, start, jac=slope, method="hybr", options={"xtol": SOLVER_XTOL})
         x = _polished(model, u, np.asarray(found.x, dtype=np.float64))
-        good = bool(np.isfinite(x).all()) and is_balanced(model, x, u)
+        good = bool(np.isfinite(x).all()) and is_balanced(model, x, u) and _is_near(model, u, x)
     return x if good else None
+
+
+def _is_near(model: AbstractModel, u: Vector, x: Vector) -> bool:
+    """Whether the next Newton step is small: where all is slow, rates are small anywhere."""
+    a, rates = model.jacobian(x, u), model.rhs(x, u)
+    pace = np.abs(a).max(axis=1)  # a state may be slow alone: its gate is shut
+    pace[pace == 0.0] = 1.0
+    step = np.linalg.lstsq(a / pace[:, None], rates / pace, rcond=None)[0]
+    return bool(np.abs(step).max() <= NEAR * (1.0 + np.abs(x).max()))
 
 
 def _polished(model: AbstractModel, u: Vector, x: Vector) -> Vector:

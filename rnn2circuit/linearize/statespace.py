@@ -75,7 +75,8 @@ def controllability_rank(a: Matrix, b: Matrix) -> int:
     Transactions on Automatic Control 26(1), 1981.
     """
     n = a.shape[0]
-    balanced, (scale, _) = matrix_balance(a, permute=False, separate=True)
+    with np.errstate(invalid="ignore"):  # scipy casts a permutation that it was not asked for
+        balanced, (scale, _) = matrix_balance(a, permute=False, separate=True)
     inputs = b / scale[:, None]
     lengths = np.linalg.norm(inputs, axis=0)
     driven = lengths > 0
