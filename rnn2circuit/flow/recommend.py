@@ -66,7 +66,9 @@ def recommend(candidates: Iterable[Candidate]) -> Strategy | None:
 
     None where there is none of direct.
     """
-    found = {name: (count, rms) for name, count, rms in candidates}
+    found: dict[Strategy, tuple[int | None, float | None]] = {
+        name: (count, rms) for name, count, rms in candidates
+    }
     limit = found["direct"][1] if "direct" in found else None
     if limit is None:
         return None
