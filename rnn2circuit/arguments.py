@@ -6,9 +6,8 @@ from typing import get_args
 from rnn2circuit.devices.eseries import SERIES
 from rnn2circuit.flow import SEED, Level, Limits
 from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
-from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
 from rnn2circuit.linearize.validity import WITHIN
-from rnn2circuit.simulate.registry import SIMULATORS
+from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
 from rnn2circuit.synthesis.proportions import CapacitorChoice, SwingChoice
 from rnn2circuit.synthesis.rounding import METHODS
 from rnn2circuit.synthesis.scaling import CAPACITANCES, FORMS

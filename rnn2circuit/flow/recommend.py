@@ -66,18 +66,16 @@ def recommend(candidates: Iterable[Candidate]) -> Strategy | None:
 
     None where there is none of direct.
     """
-    found: dict[Strategy, tuple[int | None, float | None]] = {
-        name: (count, rms) for name, count, rms in candidates
-    }
-    limit = found["direct"][1] if "direct" in found else None
+    found = list(candidates)
+    limit = next((rms for name, _, rms in found if name == "direct"), None)
     if limit is None:
         return None
-    counts = [
+    fitting = [
         (count, name)
-        for name, (count, rms) in found.items()
+        for name, count, rms in found
         if count is not None and rms is not None and rms <= WORSE * limit
     ]
-    return min(counts, key=lambda pair: pair[0])[1] if counts else None
+    return min(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
 def deviation(made: Realization) -> float:
