@@ -26,7 +26,7 @@ from rnn2circuit.flow.values import (
     round_realization,
     sized_scaling,
 )
-from rnn2circuit.linearize.strategies import StateRealization, describe_states
+from rnn2circuit.linearize.strategies import StateRealization, Strategy, describe_states
 from rnn2circuit.models import Linear, Model
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork, weights_sha256
 from rnn2circuit.models.divergence import lyapunov_exponent

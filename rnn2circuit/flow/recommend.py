@@ -70,7 +70,7 @@ def recommend(candidates: Iterable[Candidate]) -> Strategy | None:
     limit = next((rms for name, _, rms in found if name == "direct"), None)
     if limit is None:
         return None
-    fitting = [
+    fitting: list[tuple[int, Strategy]] = [
         (count, name)
         for name, count, rms in found
         if count is not None and rms is not None and rms <= WORSE * limit
