@@ -188,7 +188,7 @@ REFUSALS = [
     (
         lambda: compile_model(drawn("linear", 0), level="macro", form="rl", coupling="gyrator"),
         NotRealizableError,
-        "gyrators 'skew' float",
+        "no realistic part for SeriesTransresistances",
     ),
     (
         lambda: compile_model(neuron(), level="macro", form="rl", seconds_per_unit=10.0),
