@@ -5,9 +5,12 @@ from typing import get_args
 
 from rnn2circuit.devices.eseries import SERIES
 from rnn2circuit.flow import SEED, Level, Limits
+from rnn2circuit.flow.tolerance import LIMIT, RUNS
+from rnn2circuit.flow.tolerance import SEED as BOARD_SEED
 from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
 from rnn2circuit.linearize.validity import WITHIN
 from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
+from rnn2circuit.lowering.spread import SPREADS, TRIMS
 from rnn2circuit.synthesis.proportions import CapacitorChoice, SwingChoice
 from rnn2circuit.synthesis.rounding import METHODS
 from rnn2circuit.synthesis.scaling import CAPACITANCES, FORMS
@@ -185,6 +188,32 @@ def add_values(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--input-range", type=float, default=1.0, metavar="U", help="largest |u|")
     for flag, unit in (("r", "ohm"), ("c", "F"), ("gm", "S")):
         group.add_argument(f"--{flag}-range", metavar="LOW,HIGH", help=f"allowed values, {unit}")
+
+
+def add_tolerance(verb: argparse.ArgumentParser) -> None:
+    """Add the options on: boards, trims, temperatures and where they are simulated."""
+    group = verb.add_argument_group("boards (see docs/parts.md)")
+    group.add_argument(
+        "--spread",
+        default="1%",
+        metavar="NAME",
+        help=", ".join(SPREADS).replace("%", "%%") + ", or resistor=0.01,ota_offset=1e-3 and so on",
+    )
+    group.add_argument("--runs", type=int, default=RUNS, help=f"boards (default {RUNS})")
+    group.add_argument("--seed", type=int, default=BOARD_SEED, help="of the boards")
+    group.add_argument(
+        "--limit", type=float, default=LIMIT, metavar="E", help=f"nrmse of a good board ({LIMIT:g})"
+    )
+    group.add_argument("--trim", metavar="A,B,..", help=f"ladder of trims: {', '.join(TRIMS)}")
+    group.add_argument("--temperature", metavar="C,..", help="also the exact circuit, at these")
+    group.add_argument("--ptat", action="store_true", help="and with legs proportional to T")
+    group.add_argument("--sensitivity", action="store_true", help="also one part at a time")
+    group.add_argument("--targets", metavar="FILE", help=".csv or .npz: times and wanted outputs")
+    group.add_argument("--metric", choices=get_args(Metric), help="rmse (default) or accuracy")
+    group.add_argument("--task-limit", type=float, metavar="M", help="metric of a good board")
+    group.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default 1)")
+    group.add_argument("--dask", metavar="ADDRESS", help="simulate on this dask cluster instead")
+    group.add_argument("--json", metavar="FILE", help="write all figures as JSON")
 
 
 def add_testbench(verb: argparse.ArgumentParser) -> None:

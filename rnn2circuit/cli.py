@@ -24,6 +24,7 @@ from rnn2circuit.arguments import (
     add_model,
     add_simulator,
     add_testbench,
+    add_tolerance,
 )
 from rnn2circuit.demo import run_demo
 from rnn2circuit.errors import (
@@ -46,9 +47,12 @@ from rnn2circuit.flow import (
     simulate,
     verify_compiled,
 )
+from rnn2circuit.flow.boards import cluster
+from rnn2circuit.flow.tolerance import analyze_tolerance
 from rnn2circuit.flow.values import describe_rounding
 from rnn2circuit.linearize import describe_linearization, linearize, write_linearization
 from rnn2circuit.linearize.strategies import describe_states
+from rnn2circuit.lowering.spread import read_spread
 from rnn2circuit.models import Linear, Network
 from rnn2circuit.models.describe import describe_model
 from rnn2circuit.models.importers import ImportOptions
@@ -58,6 +62,7 @@ from rnn2circuit.report.files import write_one
 from rnn2circuit.report.lines import plain
 from rnn2circuit.report.netlist_summary import describe_circuit
 from rnn2circuit.report.text import report_text
+from rnn2circuit.report.tolerance import tolerance_json, tolerance_text
 from rnn2circuit.results import Destinations, write_results
 from rnn2circuit.simulate.known_decks import describe_examination, examine
 from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS, simulator_named
@@ -68,6 +73,8 @@ from rnn2circuit.verify.checks import Verdict, worst
 from rnn2circuit.verify.task import STRENGTH, Task, load_targets
 
 EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130  # as shells have it
+BAR = 30  # characters of a progress bar
 SILENCE = 1.0  # s: a stage that takes longer says so
 
 
@@ -265,6 +272,46 @@ def run_simulate(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_tolerance(args: argparse.Namespace) -> int:
+    """``rnn2circuit tolerance MODEL --level macro``."""
+    with progress("compiling"):
+        compiled = _compile(args)
+        if args.json is not None:
+            _keep_inputs(args, [Path(args.json)])
+        task = None
+        if args.targets is not None:
+            task = load_targets(args.targets, metric=args.metric or "rmse")
+        elif args.metric is not None:
+            raise UsageError("--metric belongs to --targets, which is not given")
+        temperatures = (
+            [] if args.temperature is None else _number_list("--temperature", args.temperature)
+        )
+        spread = read_spread(args.spread)
+    with cluster(args.dask) as executor:
+        found = analyze_tolerance(
+            compiled,
+            spread=spread,
+            runs=args.runs,
+            seed=args.seed,
+            limit=args.limit,
+            trims=[] if args.trim is None else args.trim.split(","),
+            temperatures=temperatures,
+            ptat=args.ptat,
+            sensitivity=args.sensitivity,
+            task=task,
+            task_limit=args.task_limit,
+            workers=args.workers,
+            executor=executor,
+            simulator=args.simulator,
+            timeout=args.timeout,
+            progress=count_runs,
+        )
+    if args.json is not None:
+        write_one(Path(args.json), tolerance_json(found))
+    print(tolerance_text(found), end="")
+    return EXIT_INTERRUPTED if found.interrupted else 0
+
+
 def run_linearize(args: argparse.Namespace) -> int:
     """``rnn2circuit linearize MODEL``."""
     model = _load(args)
@@ -430,13 +477,28 @@ def _stem(path: str) -> str:
 
 
 def _numbers(option: str, text: str, count: int) -> list[float]:
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(f"{option} takes numbers separated by commas, got {text!r}") from None
+    values = _number_list(option, text)
     if len(values) != count:
         raise UsageError(f"{option} takes {count} numbers, got {len(values)}")
     return values
+
+
+def _number_list(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"{option} takes numbers separated by commas, got {text!r}") from None
+
+
+def count_runs(stage: str, done: int, of: int) -> None:
+    """A progress bar on a terminal's stderr; elsewhere a line for every tenth of the runs."""
+    full = done == of
+    if sys.stderr.isatty():
+        bar = "#" * (BAR * done // of)
+        line = f"\r{stage} [{bar:<{BAR}}] {done} of {of}\033[K"
+        print(line, end="\n" if full else "", file=sys.stderr, flush=True)
+    elif full or done * 10 // of > (done - 1) * 10 // of:
+        print(f"{stage}: {done} of {of}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -488,6 +550,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(verbs)
     _add_verify_netlist(verbs)
     _add_simulate(verbs)
+    _add_tolerance(verbs)
     _add_linearize(verbs)
     _add_analyze(verbs)
     show = verbs.add_parser("show", help="what is in a model file")
@@ -545,6 +608,16 @@ def _add_simulate(verbs: Verbs) -> None:
     add_simulator(verb)
     verb.add_argument("-o", "--output", default=".", metavar="DIR", help="directory to write into")
     verb.set_defaults(run=run_simulate)
+
+
+def _add_tolerance(verbs: Verbs) -> None:
+    verb = verbs.add_parser("tolerance", help="boards whose parts are off by chance")
+    add_model(verb)
+    add_circuit(verb)
+    add_testbench(verb)
+    add_simulator(verb)
+    add_tolerance(verb)
+    verb.set_defaults(run=run_tolerance)
 
 
 def _add_linearize(verbs: Verbs) -> None:

@@ -43,9 +43,15 @@ class Resistors:
     p: Indices
     n: Indices
     resistance: Vector  # ohm, either sign, not zero
+    temperature_coefficient: float = 0.0  # 1/K, from 27 degrees Celsius
 
     def __post_init__(self) -> None:
         check_columns(self, nets=("p", "n"), values=("resistance",))
+        if not math.isfinite(self.temperature_coefficient):
+            raise CircuitError(
+                f"temperature_coefficient of {self.stem!r} must be finite, got "
+                f"{self.temperature_coefficient!r}"
+            )
         require(
             f"resistance of {self.stem!r}",
             self.resistance,

@@ -108,6 +108,8 @@ class Testbench:
         Port nets to save.
     level : str
         How exact the parts are, which decides how exactly it is worth solving their equations.
+    temperature : float or None
+        Degrees Celsius; the simulator's nominal 27 where not given.
     """
 
     __test__ = False  # a testbench, not a test
@@ -119,3 +121,4 @@ class Testbench:
     recorded: tuple[str, ...]
     transient: Transient
     level: str = "ideal"
+    temperature: float | None = None

@@ -86,6 +86,8 @@ class Compiled:
         solution then, and `original` that of the model.
     states : StateRealization or None
         How they were changed; None for ``direct``, and for a text that came from elsewhere.
+    library : str
+        The definitions of parts that the netlist ends with.
     notes : tuple of str
         What a reader of the report should know about the text.
     """
@@ -106,6 +108,7 @@ class Compiled:
     original: ReferenceSolution | None = None
     states: StateRealization | None = None
     rounded: RoundedRealization | None = None
+    library: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -330,6 +333,7 @@ def compile_model(
         realization=realization,
         states=states,
         rounded=rounded,
+        library=lowered.library,
         notes=realization.circuit.notes,
     )
 

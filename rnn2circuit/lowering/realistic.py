@@ -63,6 +63,7 @@ LIFT = Role("lift", "from the reference: the half in 1/2 + 1/2 tanh")
 MULT = Role("mult", "multipliers")
 DRIVE = Role("drive", "from multipliers into states")
 OPERAND = Role("opd", "weights at the inputs of the multipliers")
+SIDE = Role("side", "resistors that give both inputs of a multiplier the same conductance")
 WEIGHT = Role("w", "weights into states: positive ones to the capacitor")
 LEAK = Role("leak", "what is left of the leaks")
 DEBOO = Role("deboo", "op-amps that give states weights and leaks of either sign")
@@ -398,7 +399,7 @@ class _Lowering:
             return plus, minus
         weights = [(net, w * plan.scale, what) for net, w, what in self._terms(value, name)]
         total = 1.0 / self.technology.operand_resistance
-        return self._passive_sum(name, weights, total, (OPERAND, LEG), tag)
+        return self._passive_sum(name, weights, total, (OPERAND, SIDE), tag)
 
     def _terms(self, value: Affine, name: str) -> list[tuple[int, float, str]]:
         """The terms of a sum as voltages on the board that resistors may load."""

@@ -137,9 +137,11 @@ def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one cas
     """The element lines of a bank."""
     match bank:
         case Resistors():
+            slope = bank.temperature_coefficient
+            drift = f" tc1={slope!r}" if slope else ""
             return [
                 # A real negative resistor adds noise; SPICE would subtract it.
-                f"r_{k} {nets[p]} {nets[n]} {v!r}" + ("" if v > 0 else " noisy=0")
+                f"r_{k} {nets[p]} {nets[n]} {v!r}" + ("" if v > 0 else " noisy=0") + drift
                 for k, p, n, v in _rows(bank, bank.p, bank.n, bank.resistance)
             ]
         case Capacitors():
@@ -245,6 +247,8 @@ def write_testbench(bench: Testbench, *, title: Sequence[str]) -> str:
     lines = [f"* {line}" for line in title]
     options = OPTIONS if bench.level == "ideal" else REALISTIC_OPTIONS
     lines += [f".include {bench.netlist}", options]
+    if bench.temperature is not None:
+        lines.append(f".options temp={num(bench.temperature)}")
     for port, source in bench.sources:
         lines += source_card(port, source)
     lines.append(f"x_dut {' '.join(bench.ports)} {bench.subckt}")
@@ -296,6 +300,28 @@ def source_card(port: str, source: Source) -> list[str]:
             return [head, *(f"+ {row}" for row in rows[:-1]), f"+ {rows[-1]})"]
         case _:
             assert_never(source)
+
+
+def element_names(bank: Bank) -> list[str]:
+    """What the instances of a bank of parts are called in a netlist.
+
+    Raises
+    ------
+    TypeError
+        If the bank is none that a realistic level has.
+    """
+    match bank:
+        case Resistors():
+            letter = "r"
+        case Capacitors():
+            letter = "c"
+        case Switches():
+            letter = "s"
+        case OpAmps() | Otas() | Multipliers():
+            letter = "x"
+        case _:
+            raise TypeError(f"bank {bank.stem!r} holds no parts of a realistic level")
+    return [f"{letter}_{name}" for name in _names(bank)]
 
 
 def _names(bank: Bank) -> list[str]:
