@@ -10,6 +10,7 @@ from rnn2circuit.flow.tolerance import SEED as BOARD_SEED
 from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
 from rnn2circuit.linearize.validity import WITHIN
 from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
+from rnn2circuit.lowering.bill import Grade
 from rnn2circuit.lowering.spread import SPREADS, TRIMS
 from rnn2circuit.synthesis.proportions import CapacitorChoice, SwingChoice
 from rnn2circuit.synthesis.rounding import METHODS
@@ -176,12 +177,23 @@ def add_analysis(verb: argparse.ArgumentParser) -> None:
 
 
 def add_values(verb: argparse.ArgumentParser) -> None:
-    """Add the options on: component values of a linear network."""
-    group = verb.add_argument_group("component values of a linear network (see docs/values.md)")
+    """Add the options on: component values."""
+    group = verb.add_argument_group(
+        "component values, of linear networks (docs/values.md) and of levels (docs/parts.md)"
+    )
     group.add_argument("--round", choices=SERIES, help="round to this E series")
-    group.add_argument("--round-capacitors", choices=SERIES, help="theirs (default E12)")
-    group.add_argument("--rounding", choices=METHODS, default="joint")
-    group.add_argument("--pairs", action="store_true", help="make each value of one or two parts")
+    group.add_argument(
+        "--round-capacitors", choices=SERIES, help="theirs (default E12; of levels, E6)"
+    )
+    group.add_argument("--rounding", choices=METHODS, help="default joint; of levels, nearest")
+    group.add_argument(
+        "--pairs",
+        action=argparse.BooleanOptionalAction,
+        help="make each value of one or two parts (default: of levels, up to E24)",
+    )
+    group.add_argument(
+        "--grade", choices=get_args(Grade), help="tolerance of parts, of levels (default 1%%)"
+    )
     choices = get_args(CapacitorChoice)
     group.add_argument("--capacitors", choices=choices, help="their proportions")
     group.add_argument("--swing", choices=get_args(SwingChoice), default="none")
@@ -195,9 +207,9 @@ def add_tolerance(verb: argparse.ArgumentParser) -> None:
     group = verb.add_argument_group("boards (see docs/parts.md)")
     group.add_argument(
         "--spread",
-        default="1%",
         metavar="NAME",
-        help=", ".join(SPREADS).replace("%", "%%") + ", or resistor=0.01,ota_offset=1e-3 and so on",
+        help=", ".join(SPREADS).replace("%", "%%")
+        + ", or resistor=0.01,ota_offset=1e-3 and so on (default: the grade)",
     )
     group.add_argument("--runs", type=int, default=RUNS, help=f"boards (default {RUNS})")
     group.add_argument("--seed", type=int, default=BOARD_SEED, help="of the boards")

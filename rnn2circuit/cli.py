@@ -286,7 +286,7 @@ def run_tolerance(args: argparse.Namespace) -> int:
         temperatures = (
             [] if args.temperature is None else _number_list("--temperature", args.temperature)
         )
-        spread = read_spread(args.spread)
+        spread = read_spread(args.spread or args.grade or "1%")
     with cluster(args.dask) as executor:
         found = analyze_tolerance(
             compiled,

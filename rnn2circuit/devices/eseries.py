@@ -27,6 +27,7 @@ EXCEPTION = (185, 9.20)
 
 RESISTORS = (1.0, 10e6)  # ohm: what is on sale in every series
 CAPACITORS = (1e-12, 1e-3)  # F
+EQUAL = 1e-12  # a part this near to the value needs no partner
 PARTNER = 1e4  # the smaller part of a pair is at least this part of the larger one
 
 
@@ -178,7 +179,7 @@ def _adding(grid: Vector, value: float, arrangement: Arrangement) -> list[PartPa
 
 def _sharing(grid: Vector, value: float, arrangement: Arrangement) -> list[PartPair]:
     """The best pair with ``1 / (1 / first + 1 / second)`` near `value`."""
-    small = grid[(grid > value) & (grid <= 2.5 * value)]
+    small = grid[(grid > value * (1 + EQUAL)) & (grid <= 2.5 * value)]
     large = grid[(grid >= value / 0.6) & (grid <= PARTNER * value)]
     if not (small.size and large.size):
         return []

@@ -27,6 +27,7 @@ from rnn2circuit.flow.values import (
     sized_scaling,
 )
 from rnn2circuit.linearize.strategies import StateRealization, Strategy, describe_states
+from rnn2circuit.lowering.bill import BillLine, bill_csv, bill_summary
 from rnn2circuit.models import Linear, Model
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork, weights_sha256
 from rnn2circuit.models.divergence import lyapunov_exponent
@@ -88,6 +89,8 @@ class Compiled:
         How they were changed; None for ``direct``, and for a text that came from elsewhere.
     library : str
         The definitions of parts that the netlist ends with.
+    bill : tuple of BillLine
+        What to buy, at levels other than ideal.
     notes : tuple of str
         What a reader of the report should know about the text.
     """
@@ -109,6 +112,7 @@ class Compiled:
     states: StateRealization | None = None
     rounded: RoundedRealization | None = None
     library: str = ""
+    bill: tuple[BillLine, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -133,6 +137,8 @@ class Compiled:
         }
         if self.rounded is not None:
             files[f"{self.name}.parts.csv"] = parts_table(self.rounded)
+        if self.bill:
+            files[f"{self.name}.bom.csv"] = bill_csv(self.bill)
         return files
 
     def write(self, directory: str | Path) -> tuple[Path, ...]:
@@ -215,7 +221,8 @@ def compile_model(
     capacitance : {"fixed", "variable"}
         How an LRC's liquid capacitance is realized; see `synthesis.realize.realize`.
     values : Values, optional
-        Of a linear model: preferred values, ranges, swing and capacitors; see docs/values.md.
+        Preferred values and ranges, see docs/parts.md; of a linear model at level ideal also
+        swing and capacitors, see docs/values.md.
     technology : Technology, optional
         The parts of levels other than ideal, and their supplies.
 
@@ -255,7 +262,7 @@ def compile_model(
     if capacitance not in CAPACITANCES:
         known = ", ".join(CAPACITANCES)
         raise UsageError(f"capacitance must be one of {known}, got {capacitance!r}")
-    if values is not None:
+    if values is not None and level == "ideal":
         linear = check_values(values, target, form=form, coupling=coupling)
         scaling = sized_scaling(linear, values, given, scaling)
     realization = realize(
@@ -271,10 +278,11 @@ def compile_model(
     )
     if not allow_negative:
         refuse_negative(realization.circuit, target, coupling)
-    rounded = None if values is None else round_realization(realization, target, model, values)
-    if rounded is not None:
-        realization = rounded.realization
-    lowered = at_level(realization, level, technology or Technology())
+    rounded = None
+    if values is not None and level == "ideal":
+        rounded = round_realization(realization, target, model, values)
+        realization = realization if rounded is None else rounded.realization
+    lowered = at_level(realization, level, technology or Technology(), values)
     realization = lowered.realization
     subckt = f"{model.family}_{target.n_states}"
     weights = weights_sha256(model)
@@ -334,7 +342,11 @@ def compile_model(
         states=states,
         rounded=rounded,
         library=lowered.library,
-        notes=realization.circuit.notes,
+        bill=lowered.bill,
+        notes=(
+            *realization.circuit.notes,
+            *([bill_summary(lowered.bill)] if lowered.bill else []),
+        ),
     )
 
 

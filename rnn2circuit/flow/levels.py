@@ -10,7 +10,10 @@ from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
 from rnn2circuit.devices.macromodels import GYRATOR, MULTIPLIER, OPAMP, OTA, macro_library
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
-from rnn2circuit.lowering.realistic import SUPPLIES, lower
+from rnn2circuit.flow.parts import place_parts
+from rnn2circuit.flow.values import Values
+from rnn2circuit.lowering.bill import BillLine, bill_of_materials
+from rnn2circuit.lowering.realistic import SUPPLIES
 from rnn2circuit.models.base import AbstractCell, AbstractNetwork
 from rnn2circuit.models.reference import ReferenceSolution
 from rnn2circuit.models.trajectory import Trajectory
@@ -34,14 +37,20 @@ TINY = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lowered:
-    """A realization with the definitions of its parts."""
+    """A realization with the definitions of its parts, and what to buy."""
 
     realization: Realization
     library: str
+    bill: tuple[BillLine, ...] = ()
 
 
-def at_level(realization: Realization, level: Level, technology: Technology) -> Lowered:
-    """The realization with parts of `technology`.
+def at_level(
+    realization: Realization,
+    level: Level,
+    technology: Technology,
+    values: Values | None = None,
+) -> Lowered:
+    """The realization with parts of `technology`, of the `values` that are asked for.
 
     Raises
     ------
@@ -50,7 +59,7 @@ def at_level(realization: Realization, level: Level, technology: Technology) -> 
     """
     if level == "ideal":
         return Lowered(realization=realization, library="")
-    circuit = lower(realization.circuit, technology)
+    circuit = place_parts(realization.circuit, technology, values)
     voltages = (technology.supply, -technology.supply, technology.reference)
     supplies = tuple(
         SupplyMap(name=name, port=name, voltage=voltage)
@@ -60,6 +69,7 @@ def at_level(realization: Realization, level: Level, technology: Technology) -> 
     return Lowered(
         realization=replace(realization, circuit=circuit, state_map=state_map),
         library=macro_library(technology, _parts_in(circuit)),
+        bill=bill_of_materials(circuit, grade=(values and values.grade) or "1%"),
     )
 
 

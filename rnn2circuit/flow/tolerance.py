@@ -25,11 +25,11 @@ from rnn2circuit.flow.boards import (
 )
 from rnn2circuit.flow.compile import Compiled
 from rnn2circuit.flow.run import default_timeout
+from rnn2circuit.lowering.bill import part_references
 from rnn2circuit.lowering.spread import SPREADS, Errors, Spread, errors_of, ptat_legs
 from rnn2circuit.report.tolerance import Corner, Influence, Rung, Sensitivity, Tolerance
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.verify.task import Task
-from rnn2circuit.writers.ngspice import element_names
 
 RUNS, SEED, LIMIT = 200, 0, 0.05
 COLDEST = -100.0  # degrees Celsius; below, no macromodel says anything
@@ -243,7 +243,7 @@ def rank(
 
 def part_name(circuit: Circuit, error: Errors, instance: int) -> str:
     """Element name, and what of it is off where it is not its value."""
-    name = element_names(circuit.banks[error.bank])[instance]
+    name = part_references(circuit.banks[error.bank])[instance]
     value = error.column in ("resistance", "capacitance")
     return name if value else f"{name} {error.column.replace('_', ' ')}"
 

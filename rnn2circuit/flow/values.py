@@ -8,6 +8,7 @@ import numpy as np
 from rnn2circuit.devices.eseries import Series, nearest
 from rnn2circuit.errors import UsageError
 from rnn2circuit.linearize.impulse import relative_h2
+from rnn2circuit.lowering.bill import Grade
 from rnn2circuit.models import Linear
 from rnn2circuit.models.base import AbstractNetwork
 from rnn2circuit.synthesis.equations import circuit_equations
@@ -20,17 +21,18 @@ from rnn2circuit.synthesis.sizing import Range, size_linear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """How the component values of a linear network are chosen; see docs/values.md.
+    """How component values are chosen; see docs/values.md and, of levels, docs/parts.md.
 
     Attributes
     ----------
     round : str or None
         E series of the resistors, and of what sets transconductances and gyrators.
     round_capacitors : str or None
-        E series of the capacitors; E12 where not given.
-    rounding : {"joint", "nearest"}
-    pairs : bool
-        One or two parts for each value.
+        E series of the capacitors; where not given E12, at levels other than ideal E6.
+    rounding : {"joint", "nearest"} or None
+        None: joint, and nearest at levels other than ideal.
+    pairs : bool or None
+        One or two parts for each value. None: no, and at levels other than ideal up to E24.
     capacitors : {"free", "equal", "passive", "noise"} or None
         None: equal, and no linear program, unless ranges are given; then free.
     swing : {"none", "l2", "peak"}
@@ -38,18 +40,21 @@ class Values:
         Largest magnitude of an input, for the swing ``peak``.
     r_range, c_range, gm_range : (low, high) or None
         ohm, F, S.
+    grade : {"1%", "0.1%"} or None
+        Of the parts, at levels other than ideal: None is 1 %.
     """
 
     round: Series | None = None
     round_capacitors: Series | None = None
-    rounding: Method = "joint"
-    pairs: bool = False
+    rounding: Method | None = None
+    pairs: bool | None = None
     capacitors: CapacitorChoice | None = None
     swing: SwingChoice = "none"
     input_range: float = 1.0
     r_range: Range | None = None
     c_range: Range | None = None
     gm_range: Range | None = None
+    grade: Grade | None = None
 
     @property
     def sized(self) -> bool:
@@ -72,6 +77,8 @@ def check_values(values: Values, model: AbstractNetwork, *, form: str, coupling:
             "linearize it first (--linearize equilibrium or origin; in Python "
             "linearize(model).model)"
         )
+    if values.grade is not None:
+        raise UsageError("grade belongs to levels other than ideal, whose parts have tolerances")
     if values.round is None and (values.round_capacitors is not None or values.pairs):
         raise UsageError("round_capacitors and pairs belong to round, which is not given")
     if values.sized and form != "rc":
@@ -154,8 +161,8 @@ def round_realization(
         realization.state_map,
         series=values.round,
         capacitor_series=values.round_capacitors,
-        method=values.rounding,
-        pairs=values.pairs,
+        method=values.rounding or "joint",
+        pairs=bool(values.pairs),
     )
     made = replace(realization, circuit=rounded.circuit)
     equations = circuit_equations(made, x0=target.initial_state)

@@ -48,6 +48,7 @@ from rnn2circuit.lowering.dataflow import (
     read_dataflow,
 )
 from rnn2circuit.lowering.plan import Operand, Plan
+from rnn2circuit.lowering.purchase import CapacitorChoice, choose_capacitors
 
 SUPPLIES = ("vcc", "vee", "vref")
 
@@ -86,7 +87,11 @@ class Signal:
 
 
 def lower(
-    circuit: Circuit, technology: Technology, *, calibration: Calibration | None = None
+    circuit: Circuit,
+    technology: Technology,
+    *,
+    calibration: Calibration | None = None,
+    capacitors: CapacitorChoice | None = None,
 ) -> Circuit:
     """Realize an ideal circuit with parts.
 
@@ -100,6 +105,8 @@ def lower(
         of a stage, or a value cannot be bought.
     """
     flow = read_dataflow(circuit)
+    if capacitors is not None:
+        flow = choose_capacitors(flow, capacitors)
     for node in flow.nodes:
         if isinstance(node, Stage) and node.activation not in ("tanh", "logistic"):
             raise NotRealizableError(

@@ -302,28 +302,6 @@ def source_card(port: str, source: Source) -> list[str]:
             assert_never(source)
 
 
-def element_names(bank: Bank) -> list[str]:
-    """What the instances of a bank of parts are called in a netlist.
-
-    Raises
-    ------
-    TypeError
-        If the bank is none that a realistic level has.
-    """
-    match bank:
-        case Resistors():
-            letter = "r"
-        case Capacitors():
-            letter = "c"
-        case Switches():
-            letter = "s"
-        case OpAmps() | Otas() | Multipliers():
-            letter = "x"
-        case _:
-            raise TypeError(f"bank {bank.stem!r} holds no parts of a realistic level")
-    return [f"{letter}_{name}" for name in _names(bank)]
-
-
 def _names(bank: Bank) -> list[str]:
     """Instance names: the stem and the index row."""
     stem = bank.stem

@@ -1,0 +1,86 @@
+"""From an ideal circuit to parts with values that can be bought."""
+
+from dataclasses import replace
+
+from rnn2circuit.circuit.circuit import Circuit
+from rnn2circuit.devices.calibration import Calibration
+from rnn2circuit.devices.eseries import Series, decade
+from rnn2circuit.devices.technology import Technology
+from rnn2circuit.errors import UsageError
+from rnn2circuit.flow.values import Values
+from rnn2circuit.lowering.purchase import CapacitorChoice, buy_resistors
+from rnn2circuit.lowering.realistic import lower
+
+CAPACITOR_SERIES: Series = "E6"  # where nothing else is asked for: what is in every drawer
+PAIRED = 24  # values per decade up to which two parts are worth it: one E24 is off by 7 %
+
+
+def place_parts(
+    ideal: Circuit,
+    technology: Technology,
+    values: Values | None,
+    *,
+    calibration: Calibration | None = None,
+) -> Circuit:
+    """The ideal circuit with parts of a technology, and of preferred values where asked for.
+
+    Raises
+    ------
+    UsageError
+        If the options are those of ideal linear networks, or a range is none.
+    NotRealizableError
+        If there is no part for an element, or a value is outside its range.
+    """
+    if values is None:
+        return lower(ideal, technology, calibration=calibration)
+    _check(values)
+    technology = _within(technology, values)
+    series = values.round_capacitors
+    if series is None and values.round is not None:
+        series = CAPACITOR_SERIES
+    choice = CapacitorChoice(
+        series=series, low=technology.smallest_capacitor, high=technology.largest_capacitor
+    )
+    circuit = lower(ideal, technology, calibration=calibration, capacitors=choice)
+    if values.round is None:
+        return circuit
+    pairs = len(decade(values.round)) <= PAIRED if values.pairs is None else values.pairs
+    how = "one or two of them for each value" if pairs else "one for each value"
+    note = f"resistors are of {values.round}, {how}; capacitors of {series}, which moves no value"
+    return replace(
+        buy_resistors(circuit, values.round, pairs=pairs, largest=technology.largest_resistor),
+        notes=(*circuit.notes, note),
+    )
+
+
+def _check(values: Values) -> None:
+    linear = {
+        "rounding joint": values.rounding == "joint",
+        "capacitors": values.capacitors is not None,
+        "swing": values.swing != "none",
+        "gm_range": values.gm_range is not None,
+    }
+    given = [name for name, is_given in linear.items() if is_given]
+    if given:
+        raise UsageError(
+            f"{given[0]} belongs to linear networks at level ideal; other levels take round, "
+            "round_capacitors, pairs, r_range, c_range and grade"
+        )
+    if values.pairs is not None and values.round is None:
+        raise UsageError("pairs belongs to round, which is not given")
+    if values.round_capacitors is not None:
+        decade(values.round_capacitors)
+
+
+def _within(technology: Technology, values: Values) -> Technology:
+    """The technology with narrower ranges of values."""
+    for name, given in (("r_range", values.r_range), ("c_range", values.c_range)):
+        if given is not None and not 0 < given[0] < given[1] < float("inf"):
+            raise UsageError(f"{name} must be two positive numbers, low before high, got {given!r}")
+    if values.r_range is not None:
+        low, high = values.r_range
+        technology = replace(technology, smallest_resistor=low, largest_resistor=high)
+    if values.c_range is not None:
+        low, high = values.c_range
+        technology = replace(technology, smallest_capacitor=low, largest_capacitor=high)
+    return technology
