@@ -345,7 +345,7 @@ def compile_model(
         bill=lowered.bill,
         notes=(
             *realization.circuit.notes,
-            *([bill_summary(lowered.bill)] if lowered.bill else []),
+            *([f"{bill_summary(lowered.bill)}; see {name}.bom.csv"] if lowered.bill else []),
         ),
     )
 

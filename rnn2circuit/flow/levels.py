@@ -1,7 +1,7 @@
 """Levels: the ideal circuit as it is, or lowered to parts of a technology."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
@@ -11,9 +11,11 @@ from rnn2circuit.devices.macromodels import GYRATOR, MULTIPLIER, OPAMP, OTA, mac
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.flow.parts import place_parts
+from rnn2circuit.flow.speed import slowed
 from rnn2circuit.flow.values import Values
 from rnn2circuit.lowering.bill import BillLine, bill_of_materials
 from rnn2circuit.lowering.realistic import SUPPLIES
+from rnn2circuit.models import Model
 from rnn2circuit.models.base import AbstractCell, AbstractNetwork
 from rnn2circuit.models.reference import ReferenceSolution
 from rnn2circuit.models.trajectory import Trajectory
@@ -115,13 +117,9 @@ def realistic_scale(
         impedance = CELL_IMPEDANCE
     seconds = given["seconds_per_unit"]
     if seconds is None and not isinstance(model, AbstractCell):
-        seconds = SLOWER[given["form"]] * usual.seconds_per_unit
-    return {
-        **given,
-        "volts_per_unit": float(volts),
-        "impedance": impedance,
-        "seconds_per_unit": seconds,
-    }
+        seconds = slowed(SLOWER[given["form"]] * usual.seconds_per_unit, model, technology)
+    chosen = {"volts_per_unit": float(volts), "impedance": impedance, "seconds_per_unit": seconds}
+    return given | chosen
 
 
 def _parts_in(circuit: Circuit) -> frozenset[str]:
