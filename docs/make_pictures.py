@@ -1,6 +1,6 @@
 """Make the pictures of the documentation from circuits compiled and simulated here and now.
 
-python docs/make_pictures.py                  (all of them; two minutes)
+python docs/make_pictures.py                  (all of them; ten minutes)
 python docs/make_pictures.py neuron gru_xor   (these alone)
 """
 
@@ -182,11 +182,39 @@ def draw_neuron() -> None:
     )
 
 
+def draw_boards() -> None:
+    """Histograms of the error of boards, rung by rung."""
+    rng = np.random.default_rng(4)
+    model = r2c.Ctrnn(
+        rate=np.ones(4),
+        w=2.2 * rng.normal(size=(4, 4)) / 2.0,
+        w_in=rng.normal(size=(4, 1)),
+        bias=0.3 * rng.normal(size=4),
+        x0=np.array([0.8, -0.5, 0.3, -0.2]),
+    )
+    compiled = r2c.compile_model(model, level="macro")
+    found = r2c.analyze_tolerance(compiled, runs=200, trims=("offset", "gain", "tau"), workers=2)
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.subplots()
+    bins = np.geomspace(1e-3, 1e-1, 41)
+    for rung, colour in zip(found.rungs, ("0.4", *COLOURS), strict=True):
+        label = " + ".join(rung.trims) or "untrimmed"
+        look = {"histtype": "step", "linewidth": 1.5, "color": colour}
+        axes.hist(rung.values, bins=bins, label=label, **look)
+    axes.axvline(found.limit, color="0.6", linestyle=":")
+    axes.set(xscale="log", xlabel="rms error of the worst state, parts of range", ylabel="boards")
+    axes.legend(frameon=False)
+    figure.savefig(PICTURES / "boards.png", dpi=120)
+    shrink(PICTURES / "boards.png")
+
+
 def main():
     titles = {entry["name"]: entry["title"] for entry in list_examples(EXAMPLES)}
-    for name in sys.argv[1:] or ["neuron", *titles]:
+    for name in sys.argv[1:] or ["neuron", "boards", *titles]:
         if name == "neuron":
             draw_neuron()
+        elif name == "boards":
+            draw_boards()
         else:
             draw_example(name, titles[name])
 

@@ -12,6 +12,7 @@ from rnn2circuit.flow.compile import (
 from rnn2circuit.flow.layers import SEED, Limits, limits_for
 from rnn2circuit.flow.noise import simulate_noise
 from rnn2circuit.flow.run import Simulation, simulate
+from rnn2circuit.flow.tolerance import analyze_tolerance
 from rnn2circuit.flow.values import Values
 from rnn2circuit.flow.verify import Verification, verify_compiled, verify_model
 
@@ -27,6 +28,7 @@ __all__ = [
     "Verification",
     "adopt_netlist",
     "analyze_model",
+    "analyze_tolerance",
     "compile_model",
     "limits_for",
     "simulate",
