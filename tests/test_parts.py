@@ -713,3 +713,43 @@ def test_progress_is_a_bar_on_terminals_and_ten_lines_elsewhere(capsys, monkeypa
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     count_runs("boards", 100, 200)
     assert "[###############               ] 100 of 200" in capsys.readouterr().err
+
+
+# -- small weights ---------------------------------------------------------------------------
+
+
+def test_weights_that_cannot_be_built_are_left_out_where_they_are_negligible_and_noted():
+    w = np.array([[0.5, 1e-9], [1.0, -0.4]])
+    model = r2c.Ctrnn(rate=np.ones(2), w=w, w_in=np.array([[1.0], [0.0]]))
+    whole = r2c.Ctrnn(rate=np.ones(2), w=np.where(w == 1e-9, 0.0, w), w_in=model.w_in)
+    compiled = compile_model(model, level="macro")
+    assert any("1 weights are left out" in note and "7e-10 of" in note for note in compiled.notes)
+    cards = [
+        [line for line in c.netlist.splitlines() if line[:2] in ("r_", "x_")]
+        for c in (compiled, compile_model(whole, level="macro"))
+    ]
+    assert cards[0] == cards[1]
+    # Where a resistor exists, it is there, however small the weight.
+    small = r2c.Ctrnn(rate=np.ones(2), w=np.where(w == 1e-9, 1e-3, w), w_in=model.w_in)
+    there = compile_model(small, level="macro")
+    assert not any("left out" in note for note in there.notes)
+    counts = [dict(c.record.element_counts)["Resistors"] for c in (compiled, there)]
+    assert counts[1] == counts[0] + 1
+
+
+def test_what_cannot_be_built_and_matters_is_refused_by_name():
+    narrow = Technology(largest_resistor=3e5)
+    model = random_model("ctrnn", 2, 0, 0, activations=("tanh",))
+    weak = replace(model, w=np.array([[0.5, 0.01], [1.0, -0.4]]), bias=None)
+    with pytest.raises(NotRealizableError, match="the weight from x2 to a1 needs a resistor of"):
+        compile_model(weak, level="macro", technology=narrow)
+
+
+@pytest.mark.spice
+def test_a_state_with_a_weight_too_small_for_its_resistor_gets_a_larger_capacitor():
+    a = np.array([[-1.0, 2e-4], [-1.0, -1.0]])
+    model = r2c.Linear(a=a, b=np.array([[1.0], [1.0]]))
+    compiled = compile_model(model, level="macro")
+    (caps,) = banks(compiled, Capacitors)
+    assert caps.capacitance[0] > 4 * caps.capacitance[1]
+    assert nrmse(compiled) < 1e-3

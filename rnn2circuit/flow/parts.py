@@ -12,6 +12,7 @@ from rnn2circuit.lowering.purchase import CapacitorChoice, buy_resistors
 from rnn2circuit.lowering.realistic import lower
 
 CAPACITOR_SERIES: Series = "E6"  # where nothing else is asked for: what is in every drawer
+SCALED = 10.0  # weights of stages may be divided by their swing, up to 8 V
 PAIRED = 24  # values per decade up to which two parts are worth it: one E24 is off by 7 %
 
 
@@ -31,15 +32,17 @@ def place_parts(
     NotRealizableError
         If there is no part for an element, or a value is outside its range.
     """
-    if values is None:
-        return lower(ideal, technology, calibration=calibration)
+    values = values or Values()
     _check(values)
     technology = _within(technology, values)
     series = values.round_capacitors
     if series is None and values.round is not None:
         series = CAPACITOR_SERIES
     choice = CapacitorChoice(
-        series=series, low=technology.smallest_capacitor, high=technology.largest_capacitor
+        series=series,
+        low=technology.smallest_capacitor,
+        high=technology.largest_capacitor,
+        least=SCALED / technology.largest_resistor,
     )
     circuit = lower(ideal, technology, calibration=calibration, capacitors=choice)
     if values.round is None:

@@ -18,6 +18,7 @@ from rnn2circuit.devices.eseries import PartPair, Series, best_pair, nearest, va
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.lowering.dataflow import Affine, Dataflow, Store
 
+LARGEST_CONDUCTANCE = 1e-3  # S, to which capacitors are raised: 1 mA at 1 V is what an OTA can
 SMALLEST_PART = 1.0  # ohm, in series with another
 
 
@@ -31,11 +32,15 @@ class CapacitorChoice:
         Any value where None.
     low, high : float
         F.
+    least : float
+        S: a state into which less flows gets a larger capacitor, so that the resistor of its
+        smallest weight exists.
     """
 
     series: Series | None
     low: float
     high: float
+    least: float = 0.0
 
 
 def choose_capacitors(flow: Dataflow, choice: CapacitorChoice) -> Dataflow:
@@ -44,7 +49,8 @@ def choose_capacitors(flow: Dataflow, choice: CapacitorChoice) -> Dataflow:
 
 
 def _with_capacitor(store: Store, choice: CapacitorChoice) -> Store:
-    wanted = float(np.clip(store.capacitance, choice.low, choice.high))
+    raised = _raise(store, choice.least) * store.capacitance
+    wanted = float(np.clip(raised, choice.low, choice.high))
     if choice.series is not None:
         found = nearest(choice.series, np.array([wanted]), low=choice.low, high=choice.high)
         wanted = float(found[0])
@@ -54,6 +60,15 @@ def _with_capacitor(store: Store, choice: CapacitorChoice) -> Store:
         terms = {signal: factor * siemens for signal, siemens in current.terms.items()}
         current = Affine(terms=terms, constant=factor * current.constant)
     return replace(store, capacitance=wanted, current=current, leak=factor * store.leak)
+
+
+def _raise(store: Store, least: float) -> float:
+    """By how much a state's conductances must grow for the smallest to be `least`, from 1 up."""
+    terms = () if store.current is None else store.current.terms.values()
+    sizes = [abs(g) for g in (*terms, store.leak) if g != 0.0]
+    if not sizes:
+        return 1.0
+    return max(1.0, min(least / min(sizes), LARGEST_CONDUCTANCE / max(sizes)))
 
 
 def buy_resistors(circuit: Circuit, series: Series, *, pairs: bool, largest: float) -> Circuit:

@@ -47,6 +47,7 @@ from rnn2circuit.lowering.dataflow import (
     Throw,
     read_dataflow,
 )
+from rnn2circuit.lowering.negligible import without_negligible
 from rnn2circuit.lowering.plan import Operand, Plan
 from rnn2circuit.lowering.purchase import CapacitorChoice, choose_capacitors
 
@@ -104,7 +105,7 @@ def lower(
         If the ideal circuit holds what no part does, a weight does not fit into the sum in front
         of a stage, or a value cannot be bought.
     """
-    flow = read_dataflow(circuit)
+    flow, notes = without_negligible(read_dataflow(circuit), technology)
     if capacitors is not None:
         flow = choose_capacitors(flow, capacitors)
     for node in flow.nodes:
@@ -113,7 +114,8 @@ def lower(
                 f"there is no realistic stage with the characteristic {node.activation!r} "
                 f"({circuit.nets[node.out]}); levels other than ideal have tanh and logistic"
             )
-    return _Lowering(circuit, flow, technology, calibration or Calibration()).circuit()
+    made = _Lowering(circuit, flow, technology, calibration or Calibration()).circuit()
+    return replace(made, notes=(*made.notes, *notes))
 
 
 class _Lowering:
