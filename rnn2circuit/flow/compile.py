@@ -17,6 +17,7 @@ from rnn2circuit.errors import (
 from rnn2circuit.flow.coordinates import change_states, read_coordinates, with_coordinates
 from rnn2circuit.flow.levels import Level, at_level, realistic_scale
 from rnn2circuit.flow.recommend import StrategyChoice, choose_strategy
+from rnn2circuit.flow.speed import speed_notes
 from rnn2circuit.flow.values import (
     RoundedRealization,
     Values,
@@ -253,12 +254,14 @@ def compile_model(
         "amperes_per_unit": amperes_per_unit,
         "impedance": impedance,
     }
+    technology = technology or Technology()
     reference = None
     if level != "ideal":
         reference = _reference(model, stimulus, duration)
-        parts = technology or Technology()
-        given = realistic_scale(model, reference, parts, given, usual=_scaling(target, given))
+        usual = _scaling(target, given)
+        given = realistic_scale(model, reference, technology, given, usual=usual)
     scaling = _scaling(target, given)
+    slow = () if level == "ideal" else speed_notes(target, scaling.seconds_per_unit, technology)
     if capacitance not in CAPACITANCES:
         known = ", ".join(CAPACITANCES)
         raise UsageError(f"capacitance must be one of {known}, got {capacitance!r}")
@@ -282,7 +285,7 @@ def compile_model(
     if values is not None and level == "ideal":
         rounded = round_realization(realization, target, model, values)
         realization = realization if rounded is None else rounded.realization
-    lowered = at_level(realization, level, technology or Technology(), values)
+    lowered = at_level(realization, level, technology, values)
     realization = lowered.realization
     subckt = f"{model.family}_{target.n_states}"
     weights = weights_sha256(model)
@@ -345,6 +348,7 @@ def compile_model(
         bill=lowered.bill,
         notes=(
             *realization.circuit.notes,
+            *slow,
             *([f"{bill_summary(lowered.bill)}; see {name}.bom.csv"] if lowered.bill else []),
         ),
     )

@@ -7,17 +7,21 @@ is an amplifier.
 """
 
 import math
+from typing import cast, get_args
+
+import numpy as np
 
 from rnn2circuit.arrays import Vector
-from rnn2circuit.circuit.banks import Capacitors
-from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
-from rnn2circuit.synthesis.realize import Realization
+from rnn2circuit.models import Linear, Model
+from rnn2circuit.models.base import AbstractNetwork
+from rnn2circuit.synthesis.scaling import time_weights
 
 LAG = 3.0  # error over 1 / (2 pi GBW tau)
 NOTED = 1e-3  # parts of range: what level macro is verified to
 REFUSED = 1e-2
+TINY = 1e-300  # 1 / time: a state that nothing moves
 ROUND = 1e-9  # by which a decade may be missed
 
 
@@ -26,54 +30,58 @@ def predicted_error(tau: float, technology: Technology) -> float:
     return LAG / (2 * math.pi * technology.opamp.bandwidth * tau)
 
 
-def slowed(seconds: float, weights: Vector, technology: Technology) -> float:
-    """Seconds per unit: as many decades above `seconds` as the fastest state needs.
+def state_times(model: AbstractNetwork) -> Vector | None:
+    """Time constants of the states in model time units, shape (n,).
 
-    Parameters
-    ----------
-    weights : ndarray, shape (n,)
-        Time constants of the states, in model time units.
+    None of a clocked cell, whose clock leaves time or does not, and of a family that is not part
+    of the package.
     """
-    needed = predicted_error(1.0, technology) / (NOTED * float(weights.min()))
+    if isinstance(model, Linear):
+        # Its capacitors are all alike: what is fast is the row of a state.
+        return 1.0 / np.maximum(np.linalg.norm(model.a, axis=1), TINY)
+    if isinstance(model, get_args(Model)):
+        return time_weights(cast(Model, model))
+    return None
+
+
+def slowed(seconds: float, model: AbstractNetwork, technology: Technology) -> float:
+    """Seconds per unit: as many decades above `seconds` as the fastest state needs."""
+    times = state_times(model)
+    if times is None:
+        return seconds
+    needed = predicted_error(1.0, technology) / (NOTED * float(times.min()))
     if seconds >= needed * (1 - ROUND):
         return seconds
     return 10.0 ** math.ceil(math.log10(needed) - ROUND)
 
 
-def speed_notes(realization: Realization, technology: Technology) -> tuple[str, ...]:
-    """A note where the op-amps are slow beside the fastest state, of an ideal circuit.
+def speed_notes(model: AbstractNetwork, seconds: float, technology: Technology) -> tuple[str, ...]:
+    """A note where the op-amps are slow beside the fastest state.
+
+    Parameters
+    ----------
+    seconds : float
+        s per model time unit.
 
     Raises
     ------
     NotRealizableError
         If they are so slow that the circuit would not be the network.
     """
-    scaling = realization.scaling
-    if realization.state_map.clock is not None:
-        return ()  # what counts is that a phase of the clock is long enough
-    # Automatic scaling makes C = tau / impedance, whatever the family.
-    taus = {net: scaling.impedance * c for net, c in _capacitors(realization.circuit).items()}
-    fastest = min(taus, key=lambda net: taus[net])
-    tau = taus[fastest]
+    times = state_times(model)
+    if times is None:
+        return ()
+    fastest = int(np.argmin(times))
+    tau = seconds * float(times[fastest])
     error = predicted_error(tau, technology)
     if error <= NOTED * (1 + ROUND):
         return ()
-    fitting = scaling.seconds_per_unit * error / NOTED
     sentence = (
-        f"state {fastest} has a time constant of {tau:.3g} s, for which op-amps of "
+        f"state x{fastest + 1} has a time constant of {tau:.3g} s, for which op-amps of "
         f"{technology.opamp.bandwidth:g} Hz are slow: an error of about {error:.1g} of its range "
-        f"is to be expected; seconds_per_unit from {fitting:.3g} up keeps it within {NOTED:g}"
+        f"is to be expected; seconds_per_unit from {seconds * error / NOTED:.3g} up keeps it "
+        f"within {NOTED:g}"
     )
     if error > REFUSED:
         raise NotRealizableError(sentence)
     return (sentence,)
-
-
-def _capacitors(circuit: Circuit) -> dict[str, float]:
-    """Capacitance by net, in F."""
-    return {
-        circuit.nets[net]: farad
-        for bank in circuit.banks
-        if isinstance(bank, Capacitors)
-        for net, farad in zip(bank.p.tolist(), bank.capacitance.tolist(), strict=True)
-    }

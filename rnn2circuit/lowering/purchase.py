@@ -18,7 +18,7 @@ from rnn2circuit.devices.eseries import PartPair, Series, best_pair, nearest, va
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.lowering.dataflow import Affine, Dataflow, Store
 
-LARGEST_CONDUCTANCE = 1e-3  # S, to which capacitors are raised: 1 mA at 1 V is what an OTA can
+LARGEST_CONDUCTANCE = 1e-4  # S, to which capacitors are raised: 10 kohm loads no op-amp
 SMALLEST_PART = 1.0  # ohm, in series with another
 
 
