@@ -12,6 +12,7 @@ from rnn2circuit.linearize.validity import WITHIN
 from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
 from rnn2circuit.lowering.bill import Grade
 from rnn2circuit.lowering.spread import SPREADS, TRIMS
+from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
 from rnn2circuit.synthesis.proportions import CapacitorChoice, SwingChoice
 from rnn2circuit.synthesis.rounding import METHODS
 from rnn2circuit.synthesis.scaling import CAPACITANCES, FORMS

@@ -1,7 +1,7 @@
 """Levels: the ideal circuit as it is, or lowered to parts of a technology."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from rnn2circuit.flow.speed import slowed
 from rnn2circuit.flow.values import Values
 from rnn2circuit.lowering.bill import BillLine, bill_of_materials
 from rnn2circuit.lowering.realistic import SUPPLIES
-from rnn2circuit.models import Model
 from rnn2circuit.models.base import AbstractCell, AbstractNetwork
 from rnn2circuit.models.reference import ReferenceSolution
 from rnn2circuit.models.trajectory import Trajectory

@@ -244,7 +244,7 @@ def rank(
 def part_name(circuit: Circuit, error: Errors, instance: int) -> str:
     """Element name, and what of it is off where it is not its value."""
     name = part_references(circuit.banks[error.bank])[instance]
-    value = error.column in ("resistance", "capacitance")
+    value = error.column in ("resistance", "capacitance", "inductance")
     return name if value else f"{name} {error.column.replace('_', ' ')}"
 
 

@@ -11,20 +11,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rnn2circuit.circuit.banks import Bank, Capacitors, Resistors, Switches
+from rnn2circuit.circuit.banks import Bank, Capacitors, Inductors, Resistors, Switches
 from rnn2circuit.circuit.circuit import Circuit
-from rnn2circuit.circuit.parts import Multipliers, OpAmps, Otas
+from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
 from rnn2circuit.errors import CircuitError
 
 Grade: TypeAlias = Literal["1%", "0.1%"]
 
+INDUCTOR = ("wound inductor, or a gyrator with a capacitor", "Bourns RL")
+PASSIVE = ("resistor", "PTAT resistor", "capacitor", "inductor")
+# What `devices.macromodels.gyrator` is made of.
+GYRATOR_OPAMPS = ("x_follow_1", "x_howland_1", "x_follow_2", "x_howland_2")
+GYRATOR_RESISTORS = tuple(f"r_{letter}_{k}" for k in (1, 2) for letter in "abcd")
 COLUMNS = (
     *("quantity", "part", "value", "unit", "tolerance", "class"),
     *("suggestion", "packages", "references"),
 )
 LARGEST_CERAMIC = 100e-9  # F: C0G is sold up to here, films above
 
-LETTERS: Mapping[type[Bank], str] = {Resistors: "r", Capacitors: "c", Switches: "s"}
+LETTERS: Mapping[type[Bank], str] = {Resistors: "r", Capacitors: "c", Inductors: "l", Switches: "s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +94,20 @@ def bill_of_materials(circuit: Circuit, *, grade: Grade = "1%") -> tuple[BillLin
     passive: dict[tuple[str, str, float], list[str]] = {}
     for bank in circuit.banks:
         names = part_references(bank)
+        if isinstance(bank, ActiveGyrators):
+            inside = [f"{name}.{part}" for name in names for part in GYRATOR_OPAMPS]
+            ics.setdefault(ICS[OpAmps], []).extend(inside)
         ic = ICS.get(type(bank))
         if ic is not None:
             ics.setdefault(ic, []).extend(names)
             continue
         for name, key in zip(names, _passive_keys(bank), strict=True):
-            passive.setdefault(key, []).append(name)
+            inside = [name]
+            if isinstance(bank, ActiveGyrators):
+                inside = [f"{name}.{part}" for part in GYRATOR_RESISTORS]
+            passive.setdefault(key, []).extend(inside)
     lines = [_ic(ic, ics[ic]) for ic in ICS.values() if ic in ics]
-    order = ("resistor", "PTAT resistor", "capacitor")
-    for key in sorted(passive, key=lambda k: (order.index(k[0]), k[2])):
+    for key in sorted(passive, key=lambda k: (PASSIVE.index(k[0]), k[2])):
         lines.append(_passive(key, passive[key], grade))
     return tuple(lines)
 
@@ -105,6 +115,10 @@ def bill_of_materials(circuit: Circuit, *, grade: Grade = "1%") -> tuple[BillLin
 def _passive_keys(bank: Bank) -> list[tuple[str, str, float]]:
     """Kind, unit and value of each."""
     match bank:
+        case ActiveGyrators():
+            return [("resistor", "ohm", ohm) for ohm in bank.resistance.tolist()]
+        case Inductors():
+            return [("inductor", "H", henry) for henry in bank.inductance.tolist()]
         case Resistors():
             kind = "PTAT resistor" if bank.temperature_coefficient else "resistor"
             return [(kind, "ohm", ohm) for ohm in bank.resistance.tolist()]
@@ -133,6 +147,8 @@ def _passive(key: tuple[str, str, float], names: Sequence[str], grade: Grade) ->
     tolerance, part_class, suggestion = RESISTORS[grade]
     if kind == "PTAT resistor":
         part_class, suggestion = PTAT
+    if kind == "inductor":
+        tolerance, (part_class, suggestion) = CAPACITORS[grade], INDUCTOR
     if kind == "capacitor":
         tolerance = CAPACITORS[grade]
         part_class, suggestion = CERAMIC if value <= LARGEST_CERAMIC else FILM
@@ -176,7 +192,7 @@ def bill_summary(lines: Sequence[BillLine]) -> str:
         for line in lines
         if line.packages is not None
     ]
-    for kind in ("resistor", "PTAT resistor", "capacitor"):
+    for kind in PASSIVE:
         own = [line for line in lines if line.kind == kind]
         if own:
             parts.append(f"{sum(k.quantity for k in own)} {kind}s of {len(own)} values")

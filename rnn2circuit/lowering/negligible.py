@@ -66,6 +66,7 @@ def without_negligible(flow: Dataflow, technology: Technology) -> tuple[Dataflow
         stores=tuple(store(s) for s in flow.stores),
         throws=tuple(replace(t, source=voltage(t.source)) for t in flow.throws),
         voltages={net: voltage(value) for net, value in flow.voltages.items()},
+        loops=tuple(replace(k, voltage=voltage(k.voltage)) for k in flow.loops),
     )
     if not left.count:
         return flow, ()

@@ -14,11 +14,13 @@ import numpy as np
 from rnn2circuit.arrays import Vector
 from rnn2circuit.circuit.banks import Bank, Resistors
 from rnn2circuit.circuit.circuit import Circuit, CircuitBuilder
+from rnn2circuit.circuit.parts import ActiveGyrators
 from rnn2circuit.devices.eseries import PartPair, Series, best_pair, nearest, values_between
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.lowering.dataflow import Affine, Dataflow, Store
 
 LARGEST_CONDUCTANCE = 1e-4  # S, to which capacitors are raised: 10 kohm loads no op-amp
+SAME = 1e-9  # relative, of capacitors that should be alike
 SMALLEST_PART = 1.0  # ohm, in series with another
 
 
@@ -44,22 +46,62 @@ class CapacitorChoice:
 
 
 def choose_capacitors(flow: Dataflow, choice: CapacitorChoice) -> Dataflow:
-    """The same equations with capacitors that there are."""
-    return replace(flow, stores=tuple(_with_capacitor(store, choice) for store in flow.stores))
+    """The same equations with capacitors that there are.
+
+    States that resistors or gyrators tie together keep their proportions.
+
+    Raises
+    ------
+    NotRealizableError
+        If the capacitors of such states are not all in the series, or not within the range.
+    """
+    if not (flow.ties or flow.gyrators):
+        stores = (
+            _scaled(s, _capacitor(s.capacitance, s, choice) / s.capacitance) for s in flow.stores
+        )
+        return replace(flow, stores=tuple(stores))
+    typical = float(np.median([s.capacitance for s in flow.stores]))
+    factor = _capacitor(typical, None, choice) / typical
+    stores = tuple(_scaled(s, factor) for s in flow.stores)
+    for store in stores:
+        there = _capacitor(store.capacitance, None, choice)
+        if abs(there - store.capacitance) > SAME * there:
+            raise NotRealizableError(
+                f"states that resistors or gyrators tie together keep the proportions of their "
+                f"capacitors, so that one of {store.capacitance:.4g} F is needed, which is not "
+                f"{choice.series or 'allowed'} within {choice.low:g} to {choice.high:g} F; take "
+                "coupling vccs, or leave out round_capacitors and c_range"
+            )
+    return replace(
+        flow,
+        stores=stores,
+        ties=tuple((p, n, factor * g) for p, n, g in flow.ties),
+        gyrators=tuple((p, n, factor * g) for p, n, g in flow.gyrators),
+    )
 
 
-def _with_capacitor(store: Store, choice: CapacitorChoice) -> Store:
-    raised = _raise(store, choice.least) * store.capacitance
+def _capacitor(farad: float, store: Store | None, choice: CapacitorChoice) -> float:
+    """The capacitor that takes the place of another; of a store, one that its weights need."""
+    raised = farad * (1.0 if store is None else _raise(store, choice.least))
     wanted = float(np.clip(raised, choice.low, choice.high))
     if choice.series is not None:
         found = nearest(choice.series, np.array([wanted]), low=choice.low, high=choice.high)
         wanted = float(found[0])
-    factor = wanted / store.capacitance
+    return wanted
+
+
+def _scaled(store: Store, factor: float) -> Store:
+    """The store with another capacitor, and as much more current into it."""
     current = store.current
     if current is not None:
         terms = {signal: factor * siemens for signal, siemens in current.terms.items()}
         current = Affine(terms=terms, constant=factor * current.constant)
-    return replace(store, capacitance=wanted, current=current, leak=factor * store.leak)
+    return replace(
+        store,
+        capacitance=factor * store.capacitance,
+        current=current,
+        leak=factor * store.leak,
+    )
 
 
 def _raise(store: Store, least: float) -> float:
@@ -88,7 +130,9 @@ def buy_resistors(circuit: Circuit, series: Series, *, pairs: bool, largest: flo
     for bank in circuit.banks:
         if isinstance(bank, Resistors):
             bought = _bought(bank, series, pairs, grid)
-            builder.add(_paired(bank, bought, builder) if pairs else _single(bank, bought))
+            builder.add(_paired(bank, bought, builder) if pairs else _together(bank, bought))
+        elif isinstance(bank, ActiveGyrators):  # each of its resistors is made of one or two
+            builder.add(_together(bank, _bought(bank, series, pairs, grid)))
         else:
             builder.add(bank)
     for note in circuit.notes:
@@ -96,7 +140,9 @@ def buy_resistors(circuit: Circuit, series: Series, *, pairs: bool, largest: flo
     return builder.build(ports=circuit.ports)
 
 
-def _bought(bank: Resistors, series: Series, pairs: bool, grid: Vector) -> list[PartPair]:
+def _bought(
+    bank: Resistors | ActiveGyrators, series: Series, pairs: bool, grid: Vector
+) -> list[PartPair]:
     low, high = float(grid[0]), float(grid[-1])
     found: list[PartPair] = []
     for ohm in bank.resistance.tolist():
@@ -113,7 +159,7 @@ def _bought(bank: Resistors, series: Series, pairs: bool, grid: Vector) -> list[
     return found
 
 
-def _single(bank: Resistors, bought: list[PartPair]) -> Bank:
+def _together(bank: Resistors | ActiveGyrators, bought: list[PartPair]) -> Bank:
     """The bank with other values."""
     return replace(bank, resistance=np.array([part.value for part in bought]))
 

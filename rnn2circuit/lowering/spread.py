@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from rnn2circuit.arrays import Vector
-from rnn2circuit.circuit.banks import Bank, Capacitors, Resistors
+from rnn2circuit.circuit.banks import Bank, Capacitors, Inductors, Resistors
 from rnn2circuit.circuit.circuit import Circuit
-from rnn2circuit.circuit.parts import Multipliers, OpAmps, Otas
+from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
 from rnn2circuit.errors import UsageError
 from rnn2circuit.lowering import realistic as roles
 from rnn2circuit.lowering.board import Role
@@ -29,7 +29,7 @@ class Spread:
     """Errors of parts: half widths of uniform, standard deviations of normal distributions."""
 
     resistor: float = 0.0  # relative, uniform
-    capacitor: float = 0.0  # relative, uniform
+    capacitor: float = 0.0  # relative, uniform; of inductors too
     opamp_offset: float = 0.0  # V, normal
     ota_offset: float = 0.0  # V, normal
     ota_gain: float = 0.0  # relative, normal
@@ -80,13 +80,17 @@ TRIMS: Mapping[str, Trim] = {
     ),
     "tau": Trim(
         meaning="time constant of each state, to 0.5 %",
-        leaves=_resistors(5e-3, roles.LEAK) | {(roles.STATE.stem, "capacitance"): 5e-3},
+        leaves=_resistors(5e-3, roles.LEAK, roles.SENSE)
+        | {(roles.STATE.stem, "capacitance"): 5e-3}
+        | {(roles.COIL.stem, "inductance"): 5e-3},
     ),
     "legs": Trim(meaning="0.1 % resistors as legs", leaves=_resistors(1e-3, roles.LEG)),
     "weights": Trim(
         meaning="0.1 % resistors as weights",
         leaves=_resistors(
-            1e-3, roles.PAIR, roles.WEIGHT, roles.DRIVE, roles.OPERAND, roles.TERM, roles.TURN
+            1e-3,
+            *(roles.PAIR, roles.WEIGHT, roles.DRIVE, roles.OPERAND, roles.TERM, roles.TURN),
+            *(roles.TIE, roles.GYRATE),
         ),
     ),
 }
@@ -169,6 +173,10 @@ def _columns(bank: Bank, spread: Spread) -> list[tuple[str, str, float, bool]]:
     match bank:
         case Resistors():
             return [("resistance", "resistor", spread.resistor, True)]
+        case ActiveGyrators():  # its eight resistors together
+            return [("resistance", "gyrator", spread.resistor, True)]
+        case Inductors():
+            return [("inductance", "inductor", spread.capacitor, True)]
         case Capacitors():
             return [("capacitance", "capacitor", spread.capacitor, True)]
         case OpAmps():
