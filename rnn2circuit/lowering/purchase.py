@@ -56,25 +56,25 @@ def choose_capacitors(flow: Dataflow, choice: CapacitorChoice) -> Dataflow:
         If the capacitors of such states are not all in the series, or not within the range.
     """
     if not (flow.ties or flow.gyrators):
-        stores = (
-            _scaled(s, _capacitor(s.capacitance, s, choice) / s.capacitance) for s in flow.stores
-        )
-        return replace(flow, stores=tuple(stores))
+        free = tuple(_scaled(s, _capacitor(s.capacitance, s, choice)) for s in flow.stores)
+        return replace(flow, stores=free)
     typical = float(np.median([s.capacitance for s in flow.stores]))
     factor = _capacitor(typical, None, choice) / typical
-    stores = tuple(_scaled(s, factor) for s in flow.stores)
-    for store in stores:
-        there = _capacitor(store.capacitance, None, choice)
-        if abs(there - store.capacitance) > SAME * there:
+    stores: list[Store] = []
+    for store in flow.stores:
+        wanted = factor * store.capacitance
+        there = _capacitor(wanted, None, choice)
+        if abs(there - wanted) > SAME * there:
             raise NotRealizableError(
                 f"states that resistors or gyrators tie together keep the proportions of their "
-                f"capacitors, so that one of {store.capacitance:.4g} F is needed, which is not "
+                f"capacitors, so that one of {wanted:.4g} F is needed, which is not "
                 f"{choice.series or 'allowed'} within {choice.low:g} to {choice.high:g} F; take "
                 "coupling vccs, or leave out round_capacitors and c_range"
             )
+        stores.append(_scaled(store, there))
     return replace(
         flow,
-        stores=stores,
+        stores=tuple(stores),
         ties=tuple((p, n, factor * g) for p, n, g in flow.ties),
         gyrators=tuple((p, n, factor * g) for p, n, g in flow.gyrators),
     )
@@ -90,15 +90,15 @@ def _capacitor(farad: float, store: Store | None, choice: CapacitorChoice) -> fl
     return wanted
 
 
-def _scaled(store: Store, factor: float) -> Store:
+def _scaled(store: Store, farad: float) -> Store:
     """The store with another capacitor, and as much more current into it."""
-    current = store.current
+    factor, current = farad / store.capacitance, store.current
     if current is not None:
         terms = {signal: factor * siemens for signal, siemens in current.terms.items()}
         current = Affine(terms=terms, constant=factor * current.constant)
     return replace(
         store,
-        capacitance=factor * store.capacitance,
+        capacitance=farad,
         current=current,
         leak=factor * store.leak,
     )
