@@ -9,7 +9,6 @@ from rnn2circuit.flow.tolerance import LIMIT, RUNS
 from rnn2circuit.flow.tolerance import SEED as BOARD_SEED
 from rnn2circuit.linearize.strategies import KAPPA, STRATEGIES
 from rnn2circuit.linearize.validity import WITHIN
-from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
 from rnn2circuit.lowering.bill import Grade
 from rnn2circuit.lowering.spread import SPREADS, TRIMS
 from rnn2circuit.simulate.registry import CROSS_SIMULATORS, SIMULATORS
