@@ -28,6 +28,7 @@ from rnn2circuit.flow.speed import predicted_error
 from rnn2circuit.flow.tolerance import analyze_tolerance
 from rnn2circuit.lowering.bill import bill_of_materials
 from rnn2circuit.lowering.purchase import buy_resistors
+from rnn2circuit.lowering.realistic import lower
 from rnn2circuit.lowering.spread import (
     SPREADS,
     TRIMS,
@@ -801,3 +802,9 @@ def test_a_state_with_a_weight_too_small_for_its_resistor_gets_a_larger_capacito
     (caps,) = banks(compiled, Capacitors)
     assert caps.capacitance[0] > 4 * caps.capacitance[1]
     assert nrmse(compiled) < 1e-3
+
+
+def test_a_capacitor_outside_the_range_is_refused_where_none_is_chosen():
+    ideal = compile_model(random_model("ctrnn", 2, 1, 0, activations=("tanh",)))
+    with pytest.raises(NotRealizableError, match="state x1 needs a capacitor of"):
+        lower(ideal.realization.circuit, Technology(largest_capacitor=1e-10))
