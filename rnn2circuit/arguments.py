@@ -133,6 +133,12 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
         help="of an LRC: elastance times current into a fixed capacitor, or a variable capacitor",
     )
     verb.add_argument("--level", choices=get_args(Level), default="ideal")
+    add_technology(verb)
+    verb.add_argument(
+        "--calibration",
+        action=argparse.BooleanOptionalAction,
+        help="measure the parts first and correct values for them (default at level device)",
+    )
     group = verb.add_argument_group("coordinates of a linear network's states")
     group.add_argument("--strategy", choices=(*STRATEGIES, "auto"), default="direct")
     group.add_argument(
@@ -174,6 +180,13 @@ def add_analysis(verb: argparse.ArgumentParser) -> None:
         "--amplitude", type=float, metavar="U", help="bound the error for inputs of this size too"
     )
     verb.add_argument("--json", metavar="FILE", help="write the page as JSON")
+
+
+def add_technology(verb: argparse.ArgumentParser) -> None:
+    """Add the option on: the parts of levels other than ideal."""
+    verb.add_argument(
+        "--technology", metavar="FILE", help="parts and supplies in a TOML file; docs/levels.md"
+    )
 
 
 def add_values(verb: argparse.ArgumentParser) -> None:

@@ -23,10 +23,13 @@ from rnn2circuit.arguments import (
     add_judgement,
     add_model,
     add_simulator,
+    add_technology,
     add_testbench,
     add_tolerance,
 )
 from rnn2circuit.demo import run_demo
+from rnn2circuit.devices.technology import Technology
+from rnn2circuit.devices.technology_file import read_technology
 from rnn2circuit.errors import (
     Rnn2CircuitError,
     SimulationError,
@@ -48,6 +51,7 @@ from rnn2circuit.flow import (
     verify_compiled,
 )
 from rnn2circuit.flow.boards import cluster
+from rnn2circuit.flow.calibrate import calibrate, describe_calibration
 from rnn2circuit.flow.tolerance import analyze_tolerance
 from rnn2circuit.flow.values import describe_rounding
 from rnn2circuit.linearize import describe_linearization, linearize, write_linearization
@@ -222,7 +226,7 @@ def _results_of(args: argparse.Namespace, compiled: Compiled) -> list[Path]:
 
 def _keep_inputs(args: argparse.Namespace, outputs: Sequence[Path]) -> None:
     """Refuse to write over a file that is read: a map is called as its model in JSON may be."""
-    for option in ("model", "stimulus", "spec", "targets", "netlist", "map"):
+    for option in ("model", "stimulus", "spec", "targets", "netlist", "map", "technology"):
         given = getattr(args, option, None)
         for path in outputs:
             if given is not None and _same_file(Path(given), path):
@@ -352,6 +356,19 @@ def run_show(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_calibrate(args: argparse.Namespace) -> int:
+    """``rnn2circuit calibrate``: what the parts of a level do, and macromodels that do the same."""
+    technology = Technology() if args.technology is None else read_technology(args.technology)
+    with progress(f"calibrating level {args.level}"):
+        calibration = calibrate(technology, args.level)
+    text = describe_calibration(technology, calibration)
+    if args.output is not None:
+        _keep_inputs(args, [Path(args.output)])
+        write_one(Path(args.output), text.encode())
+    print(text, end="")
+    return 0
+
+
 def run_doctor(args: argparse.Namespace) -> int:
     """``rnn2circuit doctor``: which simulators are here, and do they behave as known."""
     every = {**SIMULATORS, **CROSS_SIMULATORS}
@@ -419,6 +436,8 @@ def _compile(args: argparse.Namespace) -> Compiled:
         step=args.step,
         accuracy=args.accuracy,
         values=_values(args),
+        technology=None if args.technology is None else read_technology(args.technology),
+        calibrated=args.calibration,
     )
 
 
@@ -556,6 +575,11 @@ def _parser() -> argparse.ArgumentParser:
     show = verbs.add_parser("show", help="what is in a model file")
     add_model(show)
     show.set_defaults(run=run_show)
+    parts = verbs.add_parser("calibrate", help="measure the parts of a technology")
+    add_technology(parts)
+    parts.add_argument("--level", choices=("macro", "device"), default="device")
+    parts.add_argument("-o", "--output", metavar="FILE", help="also write it here")
+    parts.set_defaults(run=run_calibrate)
     doctor = verbs.add_parser("doctor", help="which simulators are here, and do they behave")
     doctor.add_argument("--simulator", choices=list({**SIMULATORS, **CROSS_SIMULATORS}))
     doctor.set_defaults(run=run_doctor)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn2circuit.errors import UsageError
-from rnn2circuit.flow import Accuracy, Compiled, Verification, compile_model, verify_compiled
+from rnn2circuit.flow import Accuracy, Compiled, Level, Verification, compile_model, verify_compiled
 from rnn2circuit.models.io import load
 from rnn2circuit.report.files import write_all, write_one
 from rnn2circuit.report.json_report import report_json
@@ -85,8 +85,16 @@ def examples_directory() -> Path:
     )
 
 
-def load_example(name: str, *, accuracy: Accuracy = "default") -> Compiled:
-    """Compile one of the shipped networks with its own stimulus and duration.
+def load_example(
+    name: str,
+    *,
+    accuracy: Accuracy = "default",
+    level: Level = "ideal",
+    calibrated: bool | None = None,
+    duration: float | None = None,
+    impedance: float | None = None,
+) -> Compiled:
+    """Compile one of the shipped networks with its own stimulus, and duration if none is given.
 
     Raises
     ------
@@ -108,8 +116,11 @@ def load_example(name: str, *, accuracy: Accuracy = "default") -> Compiled:
         model,
         name=name,
         stimulus=stimulus,
-        duration=entry.get("duration"),
+        duration=entry.get("duration") if duration is None else duration,
         accuracy=accuracy,
+        level=level,
+        impedance=impedance,
+        calibrated=calibrated,
     )
 
 

@@ -45,7 +45,7 @@ TABLES: Mapping[str, frozenset[str]] = {
     "limits": frozenset(name.removeprefix("limit_") for name in _names(add_limits)),
 }
 _STIMULUS = frozenset({"stimulus", "hold", "duration", "targets"})  # keys of an entry of `stimuli`
-_PATHS = frozenset({"stimulus", "targets", "refit-output"})
+_PATHS = frozenset({"stimulus", "targets", "technology", "refit-output"})
 _TOP = frozenset({"seeds", "stimuli", *TABLES})
 
 

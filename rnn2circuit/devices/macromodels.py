@@ -17,6 +17,7 @@ from rnn2circuit.devices.technology import (
 OPAMP, OTA, MULTIPLIER = "r2c_opamp", "r2c_ota", "r2c_multiplier"
 GYRATOR = "r2c_gyrator"
 ENDLESS = 1e8  # a beta or an Early voltage from here on is as good as none
+LEAST_BIAS = 1e-12  # A, below which the logarithm of a bias current is not followed
 INPUT_STAGE = 1e-3  # S, transconductance of an op-amp's input stage
 
 
@@ -52,21 +53,35 @@ def opamp(part: OpAmp, supply: float) -> str:
 
 
 def ota(part: Ota) -> str:
-    """Exact tanh of a bipolar pair; finite beta, Early voltage and offset where there are any."""
-    bias, argument = "i(v_bias)", f"(v(p,n)+{{vos}})/(2*{thermal()})"
+    """Exact tanh of a bipolar pair, with whatever makes it less than ideal."""
+    bias = "i(v_bias)"
+    slope = "" if part.slope == 1.0 else f"{num(part.slope)}*"
+    tanh = f"tanh({slope}(v(p,n)+{{vos}})/(2*{thermal()}))"
+    decades = f"ln(max({bias},{num(LEAST_BIAS)})/{num(part.reference_bias)})"
+
+    def drifting(value: str, per_decade: float) -> str:
+        return f"({value}+({num(per_decade / math.log(10))})*{decades})" if per_decade else value
+
+    gain = drifting("(1+{ge})", part.gain_per_decade)
     lines = [
         "* OTA: bias current times tanh(v(p,n) / 2 Vt)",
         f".subckt {OTA} p n bias out vcc vee vos={num(part.offset)} ge={num(part.gain_error)}",
-        f"v_bias bias vee {num(part.bias_voltage)}",
-        f"b_out 0 out i=(1+{{ge}})*{bias}*tanh({argument})",
     ]
+    if part.bias_voltage_per_decade:
+        pin = drifting(num(part.bias_voltage), part.bias_voltage_per_decade)
+        lines += ["v_bias bias pin 0", f"b_pin pin vee v={pin}"]
+    else:
+        lines.append(f"v_bias bias vee {num(part.bias_voltage)}")
+    lines.append(f"b_out 0 out i={gain}*{bias}*{tanh}")
     if part.early_voltage < ENDLESS:
-        lines.append(f"b_early out 0 i={bias}*v(out)/{num(part.early_voltage)}")
-    if part.output_offset:
-        lines.append(f"b_offset 0 out i=({num(part.output_offset)})*{bias}")
+        skewed = f"*(1+({num(part.early_skew)})*{tanh})" if part.early_skew else ""
+        lines.append(f"b_early out 0 i={gain}*{bias}*v(out){skewed}/{num(part.early_voltage)}")
+    if part.output_offset or part.output_offset_per_decade:
+        offset = drifting(f"({num(part.output_offset)})", part.output_offset_per_decade)
+        lines.append(f"b_offset 0 out i={offset}*{gain}*{bias}")
     if part.beta < ENDLESS:
         lines += [
-            f"b_{pin} {pin} 0 i={bias}*0.5*(1{sign}tanh({argument}))/{num(part.beta)}"
+            f"b_{pin} {pin} 0 i={bias}*0.5*(1{sign}{tanh})/{num(part.beta)}"
             for pin, sign in (("p", "+"), ("n", "-"))
         ]
     return "\n".join([*lines, f".ends {OTA}"]) + "\n"

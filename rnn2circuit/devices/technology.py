@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from rnn2circuit.devices.bipolar import GENERIC_NPN, GENERIC_PNP, Bjt
 from rnn2circuit.errors import UsageError
 
 BOLTZMANN_PER_CHARGE = 8.617333262e-5  # V/K
@@ -33,15 +34,31 @@ class Ota:
     """A bipolar transconductance amplifier, by default ideal but for its thermal voltage."""
 
     gain_error: float = 0.0
+    gain_per_decade: float = 0.0  # change of the gain with the bias current
     beta: float = 1e9  # of the input pair
     early_voltage: float = 1e9
+    early_skew: float = 0.0  # of the output conductance: more of it where current flows out
     offset: float = 0.0
-    output_offset: float = 0.0  # A per A of bias current
+    output_offset: float = 0.0  # A per A of the output's amplitude
+    output_offset_per_decade: float = 0.0
+    slope: float = 1.0  # of the argument
     bias_voltage: float = 1.2  # V of the bias pin above the negative supply
+    bias_voltage_per_decade: float = 0.0
+    reference_bias: float = 5e-5  # A, at which the numbers above hold
     largest_bias: float = 2e-3
 
     def __post_init__(self) -> None:
-        _check(self, positive=("beta", "early_voltage", "bias_voltage", "largest_bias"))
+        _check(
+            self,
+            positive=(
+                "beta",
+                "early_voltage",
+                "slope",
+                "bias_voltage",
+                "reference_bias",
+                "largest_bias",
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +84,8 @@ class Technology:
     opamp: OpAmp = field(default_factory=OpAmp)
     ota: Ota = field(default_factory=Ota)
     multiplier: Multiplier = field(default_factory=Multiplier)
+    npn: Bjt = GENERIC_NPN  # level device
+    pnp: Bjt = GENERIC_PNP
     supply: float = 12.0  # V, of either sign
     reference: float = 10.0  # V
     swing: float = 9.0  # V, the largest that any signal may have

@@ -9,13 +9,15 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 import numpy as np
 
 from rnn2circuit.circuit.testbench import Testbench
+from rnn2circuit.devices.calibration import Calibration
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import (
     StimulusError,
     UsageError,
 )
+from rnn2circuit.flow.calibrate import calibrate, calibration_notes
 from rnn2circuit.flow.coordinates import change_states, read_coordinates, with_coordinates
-from rnn2circuit.flow.levels import Level, at_level, realistic_scale
+from rnn2circuit.flow.levels import Level, Lowered, at_level, realistic_scale
 from rnn2circuit.flow.recommend import StrategyChoice, choose_strategy
 from rnn2circuit.flow.speed import speed_notes
 from rnn2circuit.flow.values import (
@@ -59,7 +61,8 @@ Accuracy: TypeAlias = Literal["default", "high"]
 
 TOOL_VERSION = version("rnn2circuit")
 _FAMILY = re.compile(r"[a-z][a-z0-9_]{0,40}")  # it becomes part of the subcircuit's name
-HELD_STEP = {"default": 1e-2, "high": 2.5e-3}  # of a clock period: only settled values count
+# Of a clock period: only settled values count.
+HELD_STEP = {"default": 1e-2, "high": 2.5e-3, "parts": 2e-2}
 WHOLE = 1e-9  # by which a number of steps may be off a whole one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -88,10 +91,9 @@ class Compiled:
         solution then, and `original` that of the model.
     states : StateRealization or None
         How they were changed; None for ``direct``, and for a text that came from elsewhere.
-    library : str
-        The definitions of parts that the netlist ends with.
-    bill : tuple of BillLine
-        What to buy, at levels other than ideal.
+    parts : Lowered or None
+        What the parts are, their calibration and what to buy; None at level ideal, and for a text that came
+        from elsewhere.
     notes : tuple of str
         What a reader of the report should know about the text.
     """
@@ -112,8 +114,7 @@ class Compiled:
     original: ReferenceSolution | None = None
     states: StateRealization | None = None
     rounded: RoundedRealization | None = None
-    library: str = ""
-    bill: tuple[BillLine, ...] = ()
+    parts: Lowered | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -128,6 +129,16 @@ class Compiled:
     @property
     def map_json(self) -> str:
         return map_to_json(self.record)
+
+    @property
+    def library(self) -> str:
+        """The definitions of parts that the netlist ends with."""
+        return "" if self.parts is None else self.parts.library
+
+    @property
+    def bill(self) -> tuple[BillLine, ...]:
+        """What to buy; nothing at level ideal, and for a text that came from elsewhere."""
+        return () if self.parts is None else self.parts.bill
 
     def files(self) -> dict[str, str]:
         """File name and text of everything `write` writes."""
@@ -186,6 +197,7 @@ def compile_model(
     capacitance: Capacitance = "fixed",
     values: Values | None = None,
     technology: Technology | None = None,
+    calibrated: bool | None = None,
 ) -> Compiled:
     """Compile a model to a netlist with testbench and map.
 
@@ -194,8 +206,8 @@ def compile_model(
     name : str
         Stem of the files; letters, digits, ``_`` and ``-``.
     form, coupling, level
-        See `synthesis.realize.realize`. The level is ``ideal`` (controlled sources) or ``macro``
-        (op-amps, OTAs and multipliers); see docs/levels.md.
+        See `synthesis.realize.realize`. The level is ``ideal`` (controlled sources), ``macro``
+        (op-amps, OTAs and multipliers) or ``device`` (these of transistors); see docs/levels.md.
     strategy : str
         Coordinates of the states of a linear model, see `linearize.strategies`. All but
         ``direct`` keep the behaviour from inputs to outputs and give up the single states.
@@ -225,7 +237,10 @@ def compile_model(
         Preferred values and ranges, see docs/parts.md; of a linear model at level ideal also
         swing and capacitors, see docs/values.md.
     technology : Technology, optional
-        The parts of levels other than ideal, and their supplies.
+        The parts of levels other than ideal, and their supplies; see docs/levels.md.
+    calibrated : bool, optional
+        Whether the parts are measured first, with ngspice, and values corrected for what they
+        do: as a rule of transistors, and not of macromodels. See `flow.calibrate`.
 
     Raises
     ------
@@ -239,6 +254,9 @@ def compile_model(
         If the model's own solution escapes within the duration.
     """
     _check_options(name, form=form, coupling=coupling, level=level, accuracy=accuracy)
+    if level == "ideal" and (technology is not None or calibrated):
+        option = "technology" if technology is not None else "calibration"
+        raise UsageError(f"level ideal has no parts; {option} belongs to level macro or device")
     if form == "rc" and amperes_per_unit is not None:
         raise UsageError("amperes_per_unit belongs to form 'rl'; in form 'rc' states are voltages")
     if not _FAMILY.fullmatch(model.family):
@@ -285,7 +303,8 @@ def compile_model(
     if values is not None and level == "ideal":
         rounded = round_realization(realization, target, model, values)
         realization = realization if rounded is None else rounded.realization
-    lowered = at_level(realization, level, technology, values)
+    calibration = _calibration(level, technology, calibrated)
+    lowered = at_level(realization, level, technology, values, calibration=calibration)
     realization = lowered.realization
     subckt = f"{model.family}_{target.n_states}"
     weights = weights_sha256(model)
@@ -344,19 +363,19 @@ def compile_model(
         realization=realization,
         states=states,
         rounded=rounded,
-        library=lowered.library,
-        bill=lowered.bill,
+        parts=lowered if level != "ideal" else None,
         notes=(
             *realization.circuit.notes,
             *slow,
             *([f"{bill_summary(lowered.bill)}; see {name}.bom.csv"] if lowered.bill else []),
+            *calibration_notes(calibration),
         ),
     )
 
 
 def levels_before(compiled: Compiled) -> tuple[Compiled, ...]:
     """The same network at the levels before its own, under the same stimulus and scales."""
-    record, ports = compiled.record, compiled.state_map
+    record, ports, parts = compiled.record, compiled.state_map, compiled.parts
     levels: tuple[Level, ...] = get_args(Level)
     return tuple(
         compile_model(
@@ -373,9 +392,17 @@ def levels_before(compiled: Compiled) -> tuple[Compiled, ...]:
             stimulus=compiled.stimulus,
             duration=compiled.duration,
             accuracy=compiled.accuracy,
+            technology=None if level == "ideal" or parts is None else parts.technology,
         )
         for level in levels[: levels.index(cast(Level, record.level))]
     )
+
+
+def _calibration(
+    level: Level, technology: Technology, calibrated: bool | None
+) -> Calibration | None:
+    wanted = level == "device" if calibrated is None else calibrated
+    return calibrate(technology, level) if wanted and level != "ideal" else None
 
 
 def adopt_netlist(
@@ -454,19 +481,21 @@ def _with_testbench(
     realized: Linear | None = None,
     reference: ReferenceSolution | Trajectory | None = None,
 ) -> Compiled:
-    exponent = 0.0
+    exponent, fineness = 0.0, accuracy
+    if record.level != "ideal" and accuracy == "default":
+        fineness = "parts"
     original: ReferenceSolution | None = None
     if reference is None:
         reference = _reference(model, stimulus, duration)
     stimulus, duration = reference.stimulus, reference.t_end
     if isinstance(reference, Trajectory):
-        h = HELD_STEP[accuracy]
+        h = HELD_STEP[fineness]
     else:
         exponent = lyapunov_exponent(reference)
-        h = largest_step(reference, accuracy=accuracy, exponent=exponent)
+        h = largest_step(reference, accuracy=fineness, exponent=exponent)
         if realized is not None:
             original, reference = reference, solve(realized, stimulus, t_end=duration)
-            h = min(h, largest_step(reference, accuracy=accuracy, exponent=exponent))
+            h = min(h, largest_step(reference, accuracy=fineness, exponent=exponent))
     h = h if step is None else positive("step", step)
     bench = make_testbench(record, stimulus, duration=duration, step=h)
     title = _bench_title(record, stimulus)

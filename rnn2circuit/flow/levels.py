@@ -7,9 +7,11 @@ import numpy as np
 
 from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
-from rnn2circuit.devices.macromodels import GYRATOR, MULTIPLIER, OPAMP, OTA, macro_library
+from rnn2circuit.devices.calibration import Calibration
+from rnn2circuit.devices.macromodels import GYRATOR, MULTIPLIER, OPAMP, OTA
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
+from rnn2circuit.flow.calibrate import library
 from rnn2circuit.flow.parts import place_parts
 from rnn2circuit.flow.speed import slowed
 from rnn2circuit.flow.values import Values
@@ -22,7 +24,7 @@ from rnn2circuit.statemap import SupplyMap
 from rnn2circuit.synthesis.realize import Realization
 from rnn2circuit.synthesis.scaling import Scaling
 
-Level: TypeAlias = Literal["ideal", "macro"]
+Level: TypeAlias = Literal["ideal", "macro", "device"]
 
 # Of the swing that parts allow: what a state takes of it, so that sums of two fit as well.
 STATE_SHARE = 0.45
@@ -38,10 +40,12 @@ TINY = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lowered:
-    """A realization with the definitions of its parts, and what to buy."""
+    """A realization with parts, their definitions, and what is known of them and to be bought."""
 
     realization: Realization
     library: str
+    technology: Technology
+    calibration: Calibration | None = None
     bill: tuple[BillLine, ...] = ()
 
 
@@ -50,8 +54,15 @@ def at_level(
     level: Level,
     technology: Technology,
     values: Values | None = None,
+    *,
+    calibration: Calibration | None = None,
 ) -> Lowered:
     """The realization with parts of `technology`, of the `values` that are asked for.
+
+    Parameters
+    ----------
+    calibration : Calibration, optional
+        What is known of the parts, for which their values are corrected.
 
     Raises
     ------
@@ -59,8 +70,8 @@ def at_level(
         If the form or an element has no parts, or a value does not fit.
     """
     if level == "ideal":
-        return Lowered(realization=realization, library="")
-    circuit = place_parts(realization.circuit, technology, values)
+        return Lowered(realization=realization, library="", technology=technology)
+    circuit = place_parts(realization.circuit, technology, values, calibration=calibration)
     voltages = (technology.supply, -technology.supply, technology.reference)
     supplies = tuple(
         SupplyMap(name=name, port=name, voltage=voltage)
@@ -69,7 +80,9 @@ def at_level(
     state_map = replace(realization.state_map, supplies=supplies)
     return Lowered(
         realization=replace(realization, circuit=circuit, state_map=state_map),
-        library=macro_library(technology, _parts_in(circuit)),
+        library=library(technology, level, parts_in(circuit)),
+        technology=technology,
+        calibration=calibration,
         bill=bill_of_materials(circuit, grade=(values and values.grade) or "1%"),
     )
 
@@ -121,7 +134,8 @@ def realistic_scale(
     return given | chosen
 
 
-def _parts_in(circuit: Circuit) -> frozenset[str]:
+def parts_in(circuit: Circuit) -> frozenset[str]:
+    """The subcircuits that a circuit calls."""
     names = {OpAmps: OPAMP, Otas: OTA, Multipliers: MULTIPLIER, ActiveGyrators: GYRATOR}
     return frozenset(
         name for kind, name in names.items() if any(isinstance(b, kind) for b in circuit.banks)

@@ -73,7 +73,7 @@ class Plan:
 
     def _both(self, product: Product) -> tuple[Operand, Operand]:
         x, y = self._operand(product.a), self._operand(product.b)
-        unit = self.technology.multiplier.unit / self.calibration.product
+        unit = self.technology.multiplier.unit / self.calibration.multiplier.gain
         self.scales[product.out] = x.scale * y.scale / unit
         return x, y
 

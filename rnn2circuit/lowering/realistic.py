@@ -33,7 +33,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnn2circuit.circuit.circuit import GROUND, Circuit, CircuitBuilder
-from rnn2circuit.devices.calibration import Calibration
+from rnn2circuit.devices.calibration import Calibration, StageFit, uncalibrated
 from rnn2circuit.devices.technology import THERMAL, Technology
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.lowering.board import VANISHING, Board, Role
@@ -51,6 +51,8 @@ from rnn2circuit.lowering.negligible import without_negligible
 from rnn2circuit.lowering.plan import Operand, Plan
 from rnn2circuit.lowering.purchase import CapacitorChoice, choose_capacitors
 
+OFFSET_LEFT = 1e-5  # V at the input of a stage: less than a gradient of 0.01 degrees makes
+
 SUPPLIES = ("vcc", "vee", "vref")
 
 STATE = Role("state", "state capacitors")
@@ -61,6 +63,7 @@ LEG = Role("leg", "legs that give both inputs of a pair the same conductance")
 BIAS = Role("bias", "bias currents of the stages, from the positive supply")
 STAGE = Role("stage", "stages: bias current times tanh of their inputs")
 LOAD = Role("load", "loads of the stages whose value is a voltage")
+OFFSET = Role("offset", "from a supply: takes the offsets of stage outputs away")
 LIFT = Role("lift", "from the reference: the half in 1/2 + 1/2 tanh")
 MULT = Role("mult", "multipliers")
 DRIVE = Role("drive", "from multipliers into states")
@@ -114,7 +117,7 @@ def lower(
                 f"there is no realistic stage with the characteristic {node.activation!r} "
                 f"({circuit.nets[node.out]}); levels other than ideal have tanh and logistic"
             )
-    made = _Lowering(circuit, flow, technology, calibration or Calibration()).circuit()
+    made = _Lowering(circuit, flow, technology, calibration or uncalibrated(technology)).circuit()
     return replace(made, notes=(*made.notes, *notes))
 
 
@@ -195,13 +198,17 @@ class _Lowering:
     def _drive(self, store: Store, current: Affine) -> None:
         """Everything that flows into a state's capacitor."""
         plate, name = self.plates[store.net], self.name(store.net)
-        constant, resistive = current.constant, []
+        constant, resistive, offset, spare = current.constant, [], 0.0, 0.0
         most = max(map(abs, [store.leak, *current.terms.values()]))
         for signal, siemens in current.terms.items():
             if abs(siemens) <= VANISHING * most:
                 continue
             if self.plan.only_drives(signal) and signal in self.stages:
-                constant += self._stage_current(self.stages[signal], siemens, plate)
+                stage, fit = self.stages[signal], self._stage_current(siemens, signal, plate)
+                if stage.activation == "logistic":
+                    constant += 0.5 * siemens
+                offset += fit.output_offset * _amplitude(stage, siemens)
+                spare += fit.output_conductance * _amplitude(stage, siemens)
             elif self.plan.only_drives(signal) and signal in self.products:
                 self._product_current(self.products[signal], siemens, store.net)
             else:
@@ -211,18 +218,38 @@ class _Lowering:
         if constant != 0.0:
             level = self.technology.reference
             resistive.append((self.board.reference, constant / level, f"the bias of {name}"))
-        self._resistive(name, plate, resistive, store.leak)
+        resistive += self._against(offset, f"the offset of {name}")
+        self._resistive(name, plate, resistive, store.leak, spare)
+
+    def _against(self, ampere: float, what: str) -> list[tuple[int, float, str]]:
+        """A resistor from a supply that takes a small current away, where anyone sells it."""
+        net = self.board.negative if ampere > 0 else self.board.positive
+        siemens = abs(ampere) / self.technology.supply
+        sold = siemens * self.technology.largest_resistor >= 1.0
+        return [(net, siemens, what)] if sold else []
 
     def _resistive(
-        self, name: str, plate: int, terms: list[tuple[int, float, str]], leak: float
+        self,
+        name: str,
+        plate: int,
+        terms: list[tuple[int, float, str]],
+        leak: float,
+        spare: float,
     ) -> None:
-        """Weights of both signs and a leak, with one op-amp where plain resistors do not do."""
+        """Weights of both signs and a leak, with one op-amp where plain resistors do not do.
+
+        `spare` is the part of the leak that the stages bring along. It is too little to spend an
+        op-amp on, or a resistor that nobody sells.
+        """
         board = self.board
         plus = sum(g for _, g, _ in terms if g > 0)
         minus = -sum(g for _, g, _ in terms if g < 0)
         left = leak - plus + minus
         noise = VANISHING * (abs(leak) + plus + minus)
         left = 0.0 if abs(left) <= noise else left
+        if minus > 0 or left < 0 or left > spare:
+            least = 1.0 / self.technology.largest_resistor
+            left = left - spare if abs(left - spare) >= least else left
         other = plate
         if minus > 0 or left < 0:
             other, out = board.net(f"{name}_n"), board.net(f"{name}_o")
@@ -291,15 +318,19 @@ class _Lowering:
 
     # -- stages ------------------------------------------------------------------------------
 
-    def _pair(self, stage: Stage) -> tuple[int, int]:
-        """Both inputs of an OTA, with the weighted sum of the argument between them."""
-        name = self.name(stage.out)
-        per_unit = THERMAL * (1.0 if stage.activation == "logistic" else 2.0)
-        per_unit /= self.calibration.slope
-        total = 1.0 / self.technology.pair_resistance
+    def _pair(self, stage: Stage, fit: StageFit, sign: float = 1.0) -> tuple[int, int]:
+        """Both inputs of an OTA, with the weighted sum of the argument between them.
+
+        `sign` is -1 where the OTA takes them the other way around.
+        """
+        technology, name = self.technology, self.name(stage.out)
+        per_unit = THERMAL * (1.0 if stage.activation == "logistic" else 2.0) / fit.slope
+        total = 1.0 / technology.pair_resistance
+        shift = -sign * fit.input_offset  # V
+        shift = 0.0 if abs(shift) < OFFSET_LEFT else shift
         argument = stage.argument
-        shifted = argument.constant + self.calibration.input_offset / per_unit
-        terms = self._terms(replace(argument, constant=shifted), name)
+        argument = replace(argument, constant=argument.constant + shift / per_unit)
+        terms = self._terms(argument, name)
         weights = [(net, per_unit * w, what) for net, w, what in terms]
         if max(_sides(weights)) > 1.0:
             summed = self._summed(terms, f"{name}_z")
@@ -328,9 +359,9 @@ class _Lowering:
                 board.resistor(roles[1], end, GROUND, rest * total, f"the leg of {name}")
         return ends
 
-    def _bias(self, name: str, ampere: float) -> int:
+    def _bias(self, name: str, fit: StageFit) -> int:
         """A bias pin with the resistor that sets its current."""
-        technology = self.technology
+        technology, ampere = self.technology, fit.bias / fit.gain
         most = technology.ota.largest_bias
         if ampere > most:
             raise NotRealizableError(
@@ -338,37 +369,39 @@ class _Lowering:
                 "the impedance or lower volts_per_unit"
             )
         pin = self.board.net(f"{name}_b")
-        drop = 2 * technology.supply - self.calibration.bias_voltage(technology)
+        drop = 2 * technology.supply - fit.pin_voltage
         self.board.resistor(BIAS, self.board.positive, pin, ampere / drop, f"the bias of {name}")
         return pin
 
-    def _stage_current(self, stage: Stage, siemens: float, plate: int) -> float:
-        """The OTA drives the state itself; returns the constant current that goes with it."""
-        logistic = stage.activation == "logistic"
-        ampere = abs(siemens) * (0.5 if logistic else 1.0)  # at 1 V
-        pair = self._pair(stage)
-        pin = self._bias(self.name(stage.out), ampere / self.calibration.gain)
+    def _stage_current(self, siemens: float, signal: int, plate: int) -> StageFit:
+        """The OTA drives the state itself, at 1 V; returns what it really does."""
+        stage = self.stages[signal]
+        fit = self.calibration.driver(_amplitude(stage, siemens))
+        pair = self._pair(stage, fit, np.sign(siemens))
+        pin = self._bias(self.name(stage.out), fit)
         self.board.ota(STAGE, pair if siemens > 0 else (pair[1], pair[0]), pin, plate)
-        own = self.calibration.output_offset * ampere
-        return (0.5 * siemens if logistic else 0.0) - own
+        return fit
 
     def _stage_voltage(self, stage: Stage) -> Signal:
         """The OTA drives a load."""
-        technology, name = self.technology, self.name(stage.out)
+        technology, name, board = self.technology, self.name(stage.out), self.board
         logistic = stage.activation == "logistic"
         scale = self.plan.scale(stage.out)
-        pair = self._pair(stage)
         half = scale * (0.5 if logistic else 1.0)
         ampere = technology.stage_bias
-        load = ampere / half  # S
-        pin = self._bias(name, ampere / self.calibration.gain)
-        out = self.board.net(name)
-        self.board.ota(STAGE, pair, pin, out)
-        lift = (half if logistic else 0.0) - self.calibration.output_offset * half
-        share = lift / technology.reference
-        if share > 0:
-            self.board.resistor(LIFT, self.board.reference, out, share * load, f"lift of {name}")
-        self.board.resistor(LOAD, out, GROUND, (1 - max(share, 0.0)) * load, f"load of {name}")
+        fit = self.calibration.load(stage.activation, scale)
+        pair, pin, out = self._pair(stage, fit), self._bias(name, fit), board.net(name)
+        board.ota(STAGE, pair, pin, out)
+        load = ampere / half - ampere * fit.output_conductance  # S, with what follows
+        lift = (ampere if logistic else 0.0) - ampere * fit.output_offset
+        if logistic:
+            lifts = [(board.reference, lift / technology.reference, f"lift of {name}")]
+        else:
+            lifts = self._against(-lift, f"the offset of {name}")
+        for net, siemens, what in lifts:
+            board.resistor(LIFT if logistic else OFFSET, net, out, siemens, what)
+            load -= siemens
+        board.resistor(LOAD, out, GROUND, load, f"load of {name}")
         if not self.plan.loaded(stage.out):
             return Signal(net=out, scale=scale, strong=False)
         follower = self.board.net(f"{name}_f")
@@ -472,6 +505,11 @@ class _Lowering:
             end = n if uneven > 0 else p
             board.resistor(TERM, end, GROUND, abs(uneven) * unit, f"the balance of {name}")
         return out
+
+
+def _amplitude(stage: Stage, siemens: float) -> float:
+    """A, of the tanh of a stage with an output of 1 V into a state."""
+    return abs(siemens) * (0.5 if stage.activation == "logistic" else 1.0)
 
 
 def _sides(terms: Sequence[tuple[int, float, str]]) -> tuple[float, float]:

@@ -17,10 +17,11 @@ GRID = 1001  # samples of the reference on which its derivatives are estimated
 FEWEST_PER_PIECE = 5  # samples between two corners of the input
 SHORTEST_PIECE = 1e-4  # of the run; shorter pieces (edges of held samples) are stepped finely
 
-# Worst error of a state, in parts of its range, that the time step may cause.
-STEP_ERROR = {"default": 2e-5, "high": 2e-7}
+# Worst error of a state, in parts of its range, that the time step may cause. Parts that are
+# not ideal are off by more than that themselves.
+STEP_ERROR = {"default": 2e-5, "high": 2e-7, "parts": 5e-5}
 FEWEST_STEPS = 400
-MOST_STEPS = {"default": 20_000, "high": 400_000}
+MOST_STEPS = {"default": 20_000, "high": 400_000, "parts": 20_000}
 OUT_OF_REACH = 2.0  # times the most steps: with those the error would be four times STEP_ERROR
 
 
