@@ -24,18 +24,22 @@ LAG = 2e-12  # F across the output resistors: takes out the lag of their node
 
 
 def device_library(technology: Technology, used: frozenset[str]) -> str:
-    """The definitions of the parts in `used`, of what they are made of, and of the transistors."""
+    """The definitions of the parts in `used`, and of what they are made of.
+
+    Model cards stand inside of the parts that use them, where no other netlist's can meet them.
+    """
     if GYRATOR in used:
         used |= {OPAMP}
-    texts = [card(NPN, "npn", technology.npn), card(PNP, "pnp", technology.pnp)]
+    cards = card(NPN, "npn", technology.npn) + card(PNP, "pnp", technology.pnp)
+    texts: list[str] = []
     if used & {OPAMP, MULTIPLIER}:
         texts.append(opamp(technology.opamp, technology.supply))
     if OTA in used:
-        texts.append(ota())
+        texts.append(ota(cards))
     if GYRATOR in used:
         texts.append(gyrator())
     if MULTIPLIER in used:
-        texts.append(multiplier(technology))
+        texts.append(multiplier(technology, cards))
     return "".join(texts)
 
 
@@ -45,7 +49,7 @@ def card(name: str, kind: str, transistor: Bjt) -> str:
     return f".model {name} {kind}({values})\n"
 
 
-def ota() -> str:
+def ota(cards: str) -> str:
     """A pair, its tail and the mirrors that turn its currents around: the topology of LM13700.
 
     Each mirror is one of three transistors, of which the third holds the collector of the second
@@ -54,7 +58,7 @@ def ota() -> str:
     return f"""\
 * OTA of transistors: tail mirror, pair, two mirrors to the positive supply, one back
 .subckt {OTA} p n bias out vcc vee vos=0.0 ge=0.0
-v_os pp p {{vos}}
+{cards}v_os pp p {{vos}}
 v_bias bias inner 0
 f_ge 0 inner v_bias {{ge}}
 q_1 inner t1 vee {NPN}
@@ -75,7 +79,7 @@ q_14 out back m3 {NPN}
 """
 
 
-def multiplier(technology: Technology) -> str:
+def multiplier(technology: Technology, cards: str) -> str:
     """Four quadrants: both inputs become currents, and a quad of transistors multiplies them.
 
     Op-amps hold the emitters of Darlington pairs at the inputs. Of x, the resistor between both
@@ -117,7 +121,7 @@ def multiplier(technology: Technology) -> str:
     return f"""\
 * multiplier of transistors: out = x y / {unit!r} V + z
 .subckt {MULTIPLIER} x1 x2 y1 y2 out z vcc vee ge=0.0 xos=0.0 yos=0.0 zos=0.0
-v_x px1 x1 {{xos}}
+{cards}v_x px1 x1 {{xos}}
 v_y py1 y1 {{yos}}
 v_z pz z {{zos}}
 * tails of x

@@ -30,6 +30,7 @@ _LAYOUT = {
     **dict.fromkeys("ge", "nnnn"),
     **dict.fromkeys("fh", "nne"),
     "s": "nnnnm",
+    "q": "nnnm",
 }
 _IC = re.compile(r"v\s*\(\s*([^()\s]+)\s*\)\s*=")
 _GROUND = ("0", "gnd")

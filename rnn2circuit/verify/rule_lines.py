@@ -38,6 +38,7 @@ LAYOUT = {
     "f": (2, 2),
     "h": (2, 2),
     "s": (4, 1),
+    "q": (3, 1),
     "b": (2, 1),
 }
 # Elements that no rule below describes: whether a circuit with them is right, others decide.
@@ -206,6 +207,8 @@ def connect(deck: Deck, line: int, name: str, tokens: list[str]) -> None:
         defines = rest.startswith("v=") or any(f"v({net})" in rest for net in own)
     if defines:
         deck.paths.join(p, n)
+    if letter == "q":  # both junctions
+        deck.paths.join(n, tokens[3])
     ideal = letter in "veh" or (letter == "b" and rest.startswith("v="))
     if ideal and not deck.held.join(p, n):
         deck.report("N7", line, f"{name} closes a loop of ideal voltage sources")
@@ -264,7 +267,7 @@ def check_value(deck: Deck, line: int, name: str, tokens: list[str]) -> None:
     for token in tokens:
         if token.startswith("ic="):
             check_number(deck, line, name, token[3:])
-    value = None if letter == "s" else check_number(deck, line, name, fields[-1])
+    value = None if letter in "sq" else check_number(deck, line, name, fields[-1])
     if value and letter in "rclg":
         low, high = deck.sizes.get(letter, (abs(value), abs(value)))
         deck.sizes[letter] = min(low, abs(value)), max(high, abs(value))
