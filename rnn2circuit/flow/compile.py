@@ -92,8 +92,8 @@ class Compiled:
     states : StateRealization or None
         How they were changed; None for ``direct``, and for a text that came from elsewhere.
     parts : Lowered or None
-        What the parts are, their calibration and what to buy; None at level ideal, and for a text that came
-        from elsewhere.
+        What the parts are, their calibration and what to buy; None at level ideal, and for a
+        text that came from elsewhere.
     notes : tuple of str
         What a reader of the report should know about the text.
     """

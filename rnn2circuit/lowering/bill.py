@@ -188,12 +188,19 @@ def bill_csv(lines: Sequence[BillLine]) -> str:
 def bill_summary(lines: Sequence[BillLine]) -> str:
     """One sentence for reports."""
     parts = [
-        f"{line.quantity} {line.kind}s ({line.packages} {line.suggestion})"
+        f"{_counted(line.quantity, line.kind)} ({line.packages} {line.suggestion})"
         for line in lines
         if line.packages is not None
     ]
     for kind in PASSIVE:
         own = [line for line in lines if line.kind == kind]
         if own:
-            parts.append(f"{sum(k.quantity for k in own)} {kind}s of {len(own)} values")
+            parts.append(
+                f"{_counted(sum(k.quantity for k in own), kind)} of {_counted(len(own), 'value')}"
+            )
     return "parts: " + ", ".join(parts)
+
+
+def _counted(count: int, kind: str) -> str:
+    """``1 switch``, ``6 switches``."""
+    return f"{count} {kind}" + ("" if count == 1 else "es" if kind.endswith("ch") else "s")
