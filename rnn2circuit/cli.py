@@ -46,8 +46,8 @@ from rnn2circuit.flow import (
     adopt_netlist,
     analyze_model,
     compile_model,
-    limits_for,
     simulate,
+    usual_limits,
     verify_compiled,
 )
 from rnn2circuit.flow.boards import cluster
@@ -167,7 +167,7 @@ def _verify(
     given = {name: getattr(args, f"limit_{name}") for name in names}
     given["held"] = given["outputs"] = args.limit_transient
     chosen = {name: value for name, value in given.items() if value is not None}
-    limits = limits_for(compiled.record.level, compiled.accuracy, chosen)
+    limits = usual_limits(compiled, chosen)
     return verify_compiled(
         compiled,
         simulator=args.simulator,

@@ -148,6 +148,8 @@ class NetlistMap:
         Series that the values were rounded to; empty where they were not.
     rounding_error : float or None
         Relative H2 distance from the model that was promised then.
+    preferred : str
+        Series that the resistors of a realistic level are of; empty where values are exact.
     """
 
     netlist: str
@@ -168,6 +170,7 @@ class NetlistMap:
     order: int | None = None
     rounding: str = ""
     rounding_error: float | None = None
+    preferred: str = ""
 
 
 _TEXT_FIELDS = (
@@ -203,6 +206,8 @@ def map_to_json(record: NetlistMap) -> str:
         data["order"] = record.order
     if record.rounding:
         data |= {"rounding": record.rounding, "rounding_error": record.rounding_error}
+    if record.preferred:
+        data["preferred"] = record.preferred
     if ports.supplies:
         data["supplies"] = [asdict(m) for m in ports.supplies]
     if ports.clock is not None:
@@ -263,7 +268,8 @@ def map_from_json(text: str) -> NetlistMap:
         windings=_count(data, "windings"),
         strategy=strategy,
         order=order,
-        rounding=_rounding(data),
+        rounding=_series(data, "rounding"),
+        preferred=_series(data, "preferred"),
         rounding_error=_number(data, "rounding_error") if "rounding" in data else None,
         **fields,
     )
@@ -276,11 +282,11 @@ def _count(data: dict[str, object], name: str) -> int:
     return value
 
 
-def _rounding(data: dict[str, object]) -> str:
-    rounding = data.get("rounding", "")
-    if not isinstance(rounding, str):
-        raise CircuitError(f"map field 'rounding' must be text, got {rounding!r}")
-    return rounding
+def _series(data: dict[str, object], name: str) -> str:
+    series = data.get(name, "")
+    if not isinstance(series, str):
+        raise CircuitError(f"map field {name!r} must be text, got {series!r}")
+    return series
 
 
 def _strategy(data: dict[str, object]) -> tuple[str, int | None]:

@@ -11,7 +11,7 @@ from rnn2circuit.circuit.banks import SigmoidStages
 from rnn2circuit.circuit.circuit import CircuitBuilder, counting
 from rnn2circuit.devices.technology import Multiplier, OpAmp, Ota, Technology
 from rnn2circuit.errors import CircuitError, NotRealizableError, UnverifiableError, UsageError
-from rnn2circuit.flow import compile_model, simulate, verify_compiled, verify_model
+from rnn2circuit.flow import Values, compile_model, simulate, verify_compiled, verify_model
 from rnn2circuit.lowering.dataflow import read_dataflow
 from rnn2circuit.models import Ctrnn, Elman, Hopfield, Linear, Lrc
 from rnn2circuit.statemap import map_from_json
@@ -325,3 +325,18 @@ def test_both_elastances_are_multipliers_and_the_variable_capacitor_has_no_part(
     assert counts["Multipliers"] == 2 * model.n_states
     with pytest.raises(NotRealizableError, match="no realistic part for VariableCapacitors"):
         compile_model(model, level="macro", capacitance="variable")
+
+
+def test_preferred_values_are_verified_against_what_they_cost():
+    model = neuron()
+    result = verify_model(model, level="macro", values=Values(round="E24"), simulator="ngspice")
+    assert result.passed
+    record = map_from_json(result.compiled.map_json)
+    assert record.preferred == "E24"
+    limits = {c.id: c.limit for c in result.report.checks}
+    assert limits["transient.states"] == 10 * MACRO
+    assert "extraction.jacobian" not in limits
+    off = next(c.value for c in result.report.checks if c.id == "extraction.f")
+    assert EXACT < off < 0.05
+    with pytest.raises(CircuitError, match="'preferred' must be text"):
+        map_from_json(result.compiled.map_json.replace('"E24"', "24"))

@@ -9,7 +9,7 @@ from rnn2circuit.flow.compile import (
     adopt_netlist,
     compile_model,
 )
-from rnn2circuit.flow.layers import SEED, Limits, limits_for
+from rnn2circuit.flow.layers import SEED, Limits, limits_for, usual_limits
 from rnn2circuit.flow.noise import simulate_noise
 from rnn2circuit.flow.run import Simulation, simulate
 from rnn2circuit.flow.tolerance import analyze_tolerance
@@ -33,6 +33,7 @@ __all__ = [
     "limits_for",
     "simulate",
     "simulate_noise",
+    "usual_limits",
     "verify_compiled",
     "verify_model",
 ]

@@ -344,6 +344,7 @@ def compile_model(
         order=target.n_states if target.n_states < model.n_states else None,
         rounding="" if rounded is None else rounded.series,
         rounding_error=None if rounded is None else rounded.error,
+        preferred="" if level == "ideal" or values is None else values.round or "",
     )
     changed = None if states is None else states.model
     compiled = _with_testbench(

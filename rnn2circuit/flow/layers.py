@@ -12,6 +12,7 @@ from rnn2circuit.flow.run import Simulation, default_timeout, simulate
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork
 from rnn2circuit.models.trajectory import Trajectory
 from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator, SweepSimulator
+from rnn2circuit.statemap import NetlistMap
 from rnn2circuit.verify.checks import Check, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations
 from rnn2circuit.verify.evaluated import check_evaluated
@@ -64,8 +65,8 @@ class Limits:
 # What realistic parts are allowed, in parts of each state's range. Parts with finite bandwidth are
 # wrong by a few 1e-4 at a time constant of a millisecond; calibrated transistors by a few 1e-3.
 REALISTIC = {"macro": 1e-3, "device": 1e-2}
-# Transistors are calibrated by distorting the values, so that their netlist read with ideal parts
-# is off by as much; a wrong sign or a wrong net is off by far more.
+# Transistors are calibrated by distorting the values, and preferred values are not those wanted:
+# such a netlist read with ideal parts is off by as much; a wrong sign or net is off by far more.
 CALIBRATED = 0.1
 
 
@@ -74,15 +75,34 @@ HIGH = {"transient": 1e-6, "outputs": 1e-5}
 
 
 def limits_for(
-    level: str, accuracy: str = "default", given: Mapping[str, float] | None = None
+    level: str,
+    accuracy: str = "default",
+    given: Mapping[str, float] | None = None,
+    *,
+    preferred: bool = False,
 ) -> Limits:
-    """The limits of a level, but for those that are `given`."""
+    """The limits of a level, but for those that are `given`.
+
+    Parameters
+    ----------
+    preferred : bool
+        Whether the values of a realistic level are preferred ones, which cost as much as
+        transistors do.
+    """
     usual: dict[str, float] = HIGH if accuracy == "high" else {}
     if level in REALISTIC:
-        usual = dict.fromkeys(("transient", "outputs", "held"), REALISTIC[level])
-    if level == "device":
+        allowed = REALISTIC["device" if preferred else level]
+        usual = dict.fromkeys(("transient", "outputs", "held"), allowed)
+    if level == "device" or (preferred and level in REALISTIC):
         usual["extraction"] = CALIBRATED
     return Limits(**{**usual, **(given or {})})
+
+
+def usual_limits(compiled: Compiled, given: Mapping[str, float] | None = None) -> Limits:
+    """The limits of a compiled network, but for those that are `given`."""
+    record = compiled.record
+    preferred = bool(record.preferred)
+    return limits_for(record.level, compiled.accuracy, given, preferred=preferred)
 
 
 def continuous(model: AbstractNetwork) -> AbstractModel:
@@ -105,7 +125,7 @@ def read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...
     )
     if isinstance(model, AbstractCell):
         checks = check_step(text, record, model, seed=seed, limit=limits.extraction)
-        return (rules, *_judged(checks, record.level))
+        return (rules, *_judged(checks, record))
     checks = check_equations(
         text,
         record,
@@ -116,12 +136,13 @@ def read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...
     )
     if len(checks) > 2:  # the map belongs to this model, and the text was understood
         checks += check_behaviour(compiled, limit=limits.extraction)
-    return (rules, *_judged(checks, record.level))
+    return (rules, *_judged(checks, record))
 
 
-def _judged(checks: Sequence[Check], level: str) -> Sequence[Check]:
-    """Without derivatives where calibration distorts values: far out small ones are all offset."""
-    return [c for c in checks if level != "device" or c.id != "extraction.jacobian"]
+def _judged(checks: Sequence[Check], record: NetlistMap) -> Sequence[Check]:
+    """Without derivatives where values are not those of the model: far out, small ones are lost."""
+    exact = record.level != "device" and not record.preferred
+    return [c for c in checks if exact or c.id != "extraction.jacobian"]
 
 
 def evaluate(

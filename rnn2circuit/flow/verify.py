@@ -16,9 +16,9 @@ from rnn2circuit.flow.layers import (
     compare_run,
     evaluate,
     failed_run,
-    limits_for,
     read_back,
     small_signals,
+    usual_limits,
 )
 from rnn2circuit.flow.recommend import StrategyChoice
 from rnn2circuit.flow.run import Simulation, simulate
@@ -192,7 +192,7 @@ def verify_compiled(
         there is no second simulator of that name, or it is the first one.
     """
     level = compiled.record.level
-    limits = limits_for(level, compiled.accuracy) if limits is None else limits
+    limits = usual_limits(compiled) if limits is None else limits
     _check_request(compiled, limits, task)
     program = simulator if isinstance(simulator, Simulator) else simulator_named(simulator)
     second = cross_simulator(cross, program)
