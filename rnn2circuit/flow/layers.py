@@ -102,7 +102,9 @@ def usual_limits(compiled: Compiled, given: Mapping[str, float] | None = None) -
     """The limits of a compiled network, but for those that are `given`."""
     record = compiled.record
     preferred = bool(record.preferred)
-    return limits_for(record.level, compiled.accuracy, given, preferred=preferred)
+    # A state of the lattice is the difference of two nets, each with the simulator's own error.
+    accuracy = "default" if record.coupling == "balanced" else compiled.accuracy
+    return limits_for(record.level, accuracy, given, preferred=preferred)
 
 
 def continuous(model: AbstractNetwork) -> AbstractModel:
