@@ -36,7 +36,6 @@ def verdicts(result):
         ("rc", "rails", "vccs"),
         ("rl", "vccs", "vccs"),
         ("rl", "ccvs", "vccs"),
-        ("rl", "gyrator", "vccs"),
     ],
 )
 def test_gnucap_agrees_on_every_linear_form(form, coupling, inputs_as):
@@ -233,3 +232,11 @@ def test_a_version_that_is_not_told(tmp_path):
 def test_doctor_examines_gnucap(capsys):
     assert main(["doctor", "--simulator", "gnucap"]) == 0
     assert "gnucap 20" in capsys.readouterr().out
+
+
+def test_loops_that_gyrators_join_are_not_left_to_gnucap():
+    model = random_model("linear", 4, 2, 3)
+    compiled = compile_model(model, form="rl", coupling="gyrator")
+    (check,) = cross_layer.cross_checks(compiled, Gnucap(), Limits(), 1, None)
+    assert check.verdict is Verdict.UNVERIFIABLE
+    assert "first time steps" in check.detail
