@@ -25,8 +25,8 @@ TITLES = {
 # were measured to be 8.5e-6 off.
 POINT = 1e-4
 SHARED_LOOPS = (
-    "gnucap's first time steps are 2e-3 off where gyrators join several loops of inductors; compare "
-    "coupling vccs or ccvs"
+    "gnucap's first time steps are 2e-3 off where gyrators join several loops of inductors; "
+    "compare coupling vccs or ccvs"
 )
 # gnucap is a program of its own; the engine of neospice follows ngspice closely.
 SANITY = "the embedded engine follows ngspice closely: that it agrees is no independent evidence"
