@@ -245,10 +245,11 @@ REFUSALS = {
     ".subckt s a\n.ends\n.param s=5\nx1 n s\n": "'s' is a parameter",
     ".global a\n.subckt s a\nr1 a 0 1\n.ends\nx1 n s\n": "is global and a port",
     ".subckt s a\n.model w sw vt=1 vh=1 ron=1 roff=1\nx1 a t\n.ends\n"
-    ".subckt t a\ns1 a 0 a 0 w\n.ends\nx1 n s\n": "no switch model 'w' that is seen from here",
+    ".subckt t a\ns1 a 0 a 0 w\n.ends\nx1 n s\n": "no model 'w' that is seen from here",
     ".subckt s a\n.ends\n.subckt t a\n.ends\n": "which of the subcircuits s, t",
     ".subckt s a\nr1 a 0 {1}\n.ends\n.tran 1\n.lib x\n": "card '.lib' is not one",
-    ".subckt s a\nr1 a 0 {1}\nq1 a 0 0 npn\n.ends\n": "of a kind the extractor does not",
+    ".subckt s a\nr1 a 0 {1}\nj1 a 0 0 jf\n.ends\n": "of a kind the extractor does not",
+    ".subckt s a\nr1 a 0 {1}\nq1 a 0 0 npn\n.ends\n": "there is no model 'npn'",
     ".subckt s a\nr1 a 0 {1}\n.ends\n.ends\n": ".ends without .subckt",
     ".subckt s a\nr1 a 0 {1}\n.ends\n.end\nr1 a 0 1\n": "text after .end",
     ".subckt s a a\nr1 a 0 {1}\n.ends\n": "two ports",

@@ -243,7 +243,7 @@ class _Flattener:
         while definition is not None and name not in definition.models:
             definition = definition.parent
         if definition is None:
-            raise UnverifiableError(f"there is no switch model {name!r} that is seen from here")
+            raise UnverifiableError(f"there is no model {name!r} that is seen from here")
         holder: _Instance | None = at
         while holder is not None and holder.definition is not definition:
             holder = holder.caller
