@@ -10,7 +10,6 @@ must say ``ic=`` itself), and the analysis is written as gnucap wants it.
 import math
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,14 +21,16 @@ from rnn2circuit.errors import OutOfScopeError, SimulationError
 from rnn2circuit.simulate.acceptance import check_data, tail
 from rnn2circuit.simulate.interface import Deck, Waveforms
 from rnn2circuit.simulate.process import (
+    path_of,
     private_directory,
     run_process,
     scrubbed_environment,
+    version_of,
     write_new,
 )
 
 DECK, RESULT = "deck.cir", "out.txt"
-VERSION_TIMEOUT = 20.0  # s
+INSTALL = "install the package gnucap"
 # Fifteen digits; without them it prints five, and letters for powers of ten.
 OPTIONS = ".options numdgt=15 reltol=1e-9 abstol=1e-18 vntol=1e-12"
 _BANNER = re.compile(
@@ -76,21 +77,9 @@ class Gnucap:
         SimulationError
             If the program is not there or does not say.
         """
-        path = self._path()
-        try:
-            done = subprocess.run(
-                [path, "--version"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=VERSION_TIMEOUT,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise SimulationError(f"{self.executable} --version failed: {error}") from error
-        found = re.search(rb"main version: (?:master )?(\S+)", done.stdout)
-        if found is None:
-            raise SimulationError(f"{self.executable} --version does not name a gnucap version")
-        return found[1].decode("ascii", errors="replace")
+        return version_of(
+            self.executable, rb"main version: (?:master )?(\S+)", what="a gnucap", install=INSTALL
+        )
 
     def run(self, deck: Deck, *, timeout: float) -> Waveforms:
         columns, table, log = self._execute(deck, timeout)
@@ -149,12 +138,7 @@ class Gnucap:
         return columns, table, done.log
 
     def _path(self) -> str:
-        path = shutil.which(self.executable)
-        if path is None:
-            raise SimulationError(
-                f"{self.executable} is not installed or not on the PATH; install the package gnucap"
-            )
-        return path
+        return path_of(self.executable, install=INSTALL)
 
 
 def translated(deck: Deck) -> str:

@@ -5,9 +5,7 @@ necessary and not sufficient. See `acceptance`.
 """
 
 import math
-import re
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
@@ -19,16 +17,18 @@ from rnn2circuit.errors import SimulationError
 from rnn2circuit.simulate.acceptance import check_data, check_log, tail
 from rnn2circuit.simulate.interface import Deck, Phasors, Waveforms
 from rnn2circuit.simulate.process import (
+    path_of,
     private_directory,
     run_process,
     scrubbed_environment,
+    version_of,
     write_new,
 )
 from rnn2circuit.simulate.rawfile import Plot, read_plots, read_raw
 
 RAW = "out.raw"
 Remarks: TypeAlias = tuple[str, ...]  # lines of the log that no rule explains
-VERSION_TIMEOUT = 20.0  # s
+INSTALL = "install the package ngspice, or use --simulator neospice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,21 +56,7 @@ class Ngspice:
         SimulationError
             If the program is not there or does not say.
         """
-        path = self._path()
-        try:
-            done = subprocess.run(
-                [path, "--version"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=VERSION_TIMEOUT,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise SimulationError(f"{self.executable} --version failed: {error}") from error
-        found = re.search(rb"ngspice-(\S+)", done.stdout)
-        if found is None:
-            raise SimulationError(f"{self.executable} --version does not name an ngspice version")
-        return found[1].decode("ascii", errors="replace")
+        return version_of(self.executable, rb"ngspice-(\S+)", what="an ngspice", install=INSTALL)
 
     def run(self, deck: Deck, *, timeout: float) -> Waveforms:
         plot, log, warnings = self._execute(deck, timeout, "Transient Analysis")
@@ -146,13 +132,7 @@ class Ngspice:
         return content, done.log, warnings
 
     def _path(self) -> str:
-        path = shutil.which(self.executable)
-        if path is None:
-            raise SimulationError(
-                f"{self.executable} is not installed or not on the PATH; install the package "
-                "ngspice, or use --simulator neospice"
-            )
-        return path
+        return path_of(self.executable, install=INSTALL)
 
 
 def _expect_all(wanted: Sequence[str], found: Mapping[str, object], log: str) -> None:

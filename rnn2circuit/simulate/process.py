@@ -3,6 +3,8 @@ time limit.
 """
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -15,6 +17,7 @@ from rnn2circuit.errors import SimulationError, SimulationTimeout
 
 GRACE = 2.0  # s between SIGTERM and SIGKILL
 MAX_LOG = 4 << 20  # bytes of output that are kept
+VERSION_TIMEOUT = 20.0  # s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,45 @@ class Finished:
 
     code: int
     log: str  # standard output and error, in the order of writing
+
+
+def path_of(executable: str, *, install: str) -> str:
+    """Where a program is; `install` says what to do where it is not.
+
+    Raises
+    ------
+    SimulationError
+        If it is not there.
+    """
+    path = shutil.which(executable)
+    if path is None:
+        raise SimulationError(f"{executable} is not installed or not on the PATH; {install}")
+    return path
+
+
+def version_of(executable: str, pattern: bytes, *, what: str, install: str) -> str:
+    """What a program calls its version: the first group of `pattern` in what it prints.
+
+    Raises
+    ------
+    SimulationError
+        If the program is not there or does not say.
+    """
+    path = path_of(executable, install=install)
+    try:
+        done = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=VERSION_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SimulationError(f"{executable} --version failed: {error}") from error
+    found = re.search(pattern, done.stdout)
+    if found is None:
+        raise SimulationError(f"{executable} --version does not name {what} version")
+    return found[1].decode("ascii", errors="replace")
 
 
 @contextmanager
