@@ -179,6 +179,7 @@ def add_analysis(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--amplitude", type=float, metavar="U", help="bound the error for inputs of this size too"
     )
+    _add_stimulus(verb)
     verb.add_argument("--json", metavar="FILE", help="write the page as JSON")
 
 
@@ -244,11 +245,16 @@ def add_tolerance(verb: argparse.ArgumentParser) -> None:
 def add_testbench(verb: argparse.ArgumentParser) -> None:
     """Add the options on: stimulus, duration and accuracy."""
     group = verb.add_argument_group("testbench")
-    group.add_argument("--stimulus", metavar="FILE", help=".csv or .npz, times in model units")
-    group.add_argument("--hold", choices=["zoh", "linear"], help="between samples of the stimulus")
+    _add_stimulus(group)
     group.add_argument("--duration", type=float, metavar="T", help="in model time units")
     group.add_argument("--step", type=float, metavar="H", help="largest step, model time units")
     group.add_argument("--accuracy", choices=["default", "high"], default="default")
+
+
+# argparse has no public name for what parsers and their groups are both.
+def _add_stimulus(group: "argparse._ActionsContainer") -> None:  # pyright: ignore[reportPrivateUsage]
+    group.add_argument("--stimulus", metavar="FILE", help=".csv or .npz, times in model units")
+    group.add_argument("--hold", choices=["zoh", "linear"], help="between samples of the stimulus")
 
 
 def add_cross(verb: argparse.ArgumentParser) -> None:

@@ -333,15 +333,17 @@ def run_analyze(args: argparse.Namespace) -> int:
     """``rnn2circuit analyze MODEL``."""
     if args.json is not None:
         _keep_inputs(args, [Path(args.json)])
+    model = _load(args)
     with progress("analyzing") as tell:
         result = analyze_model(
-            _load(args),
+            model,
             name=Path(args.model).name,
             at=args.linearize,
             coupling=args.coupling,
             duration=args.duration,
             within=args.within,
             amplitude=args.amplitude,
+            stimulus=_stimulus(args, model),
             progress=tell,
         )
     if args.json is not None:

@@ -13,13 +13,15 @@ from rnn2circuit.cli import main
 from rnn2circuit.errors import ModelError, NotRealizableError, UsageError
 from rnn2circuit.flow.analyze import SEARCH
 from rnn2circuit.flow.recommend import WORSE, recommend
-from rnn2circuit.linearize import find_equilibria, linearize, validity_radius
+from rnn2circuit.linearize import error_bound, find_equilibria, linearize, validity_radius
 from rnn2circuit.linearize.strategies import STRATEGIES
 from rnn2circuit.models import Ctrnn, Elman, Linear
 from rnn2circuit.models.timing import default_duration
 from rnn2circuit.report.analysis import analysis_json, analysis_text, passivity_sentence
+from rnn2circuit.stimulus import hold_samples
 from rnn2circuit.synthesis.noise import predict_noise
 from rnn2circuit.synthesis.passivity import passivate
+from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.synthesis.tolerance import predict_tolerance
 from rnn2circuit.synthesis.topology import LINEAR
 
@@ -152,6 +154,38 @@ def test_the_error_is_bounded_for_the_inputs_that_are_asked(tanh_page):
     assert not far.bound.certified
     assert "not certified" in analysis_text(far)
     assert json.loads(analysis_json(far))["error_bound"]["relative"] is None
+
+
+def test_the_error_is_bounded_for_a_stimulus_of_ones_own(tanh_page):
+    model, _ = tanh_page
+    at = linearize(model, at="equilibrium")
+    pulse = hold_samples([0.0, 1.0, 2.0], 0.05 * np.ones((3, model.n_inputs)), hold="zoh")
+    page = r2c.analyze_model(model, stimulus=pulse)
+    resting = replace(at, model=replace(at.model, x0=at.x))
+    wanted = error_bound(model, resting, pulse, duration=pulse.duration)
+    assert wanted.certified
+    assert page.bound.peak.tolist() == wanted.peak.tolist()
+    assert page.radius.duration == pulse.duration
+    larger = r2c.analyze_model(model, stimulus=replace(pulse, values=2.0 * pulse.values))
+    assert larger.radius.amplitude == pytest.approx(0.5 * page.radius.amplitude, rel=5e-3)
+    text = " ".join(analysis_text(page).split())
+    assert "the stimulus times this leaves" in text
+    assert "error for the stimulus: at most" in text
+    entry = json.loads(analysis_json(page))
+    assert entry["radius"]["of"] == entry["error_bound"]["stimulus"] == describe_stimulus(pulse)
+
+
+def test_an_amplitude_and_a_stimulus_are_refused_together(tanh_page):
+    model, _ = tanh_page
+    pulse = hold_samples([0.0, 1.0], np.zeros((2, model.n_inputs)), hold="zoh")
+    with pytest.raises(UsageError, match="give one"):
+        r2c.analyze_model(model, amplitude=1.0, stimulus=pulse)
+
+
+def test_a_linear_network_has_no_error_to_bound(linear):
+    page = r2c.analyze_model(linear, amplitude=1.0)
+    assert page.bound is None
+    assert any("the network is linear" in note for note in page.notes)
 
 
 @pytest.mark.parametrize("option", ["duration", "within", "amplitude"])

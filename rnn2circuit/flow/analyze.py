@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from rnn2circuit.errors import CircuitError, ModelError, NotRealizableError
+from rnn2circuit.errors import CircuitError, ModelError, NotRealizableError, UsageError
 from rnn2circuit.flow.compile import positive
 from rnn2circuit.flow.recommend import deviation, recommend
 from rnn2circuit.linearize import (
@@ -28,11 +28,12 @@ from rnn2circuit.models.base import AbstractModel, AbstractNetwork
 from rnn2circuit.models.timing import default_duration
 from rnn2circuit.report.analysis import Analysis, Refused, Variant
 from rnn2circuit.report.netlist_summary import value_ranges
-from rnn2circuit.stimulus import default_stimulus
+from rnn2circuit.stimulus import Stimulus, default_stimulus
 from rnn2circuit.synthesis.noise import predict_noise
 from rnn2circuit.synthesis.passivity import passivate
 from rnn2circuit.synthesis.realize import Realization, realize
 from rnn2circuit.synthesis.scaling import choose_scaling
+from rnn2circuit.synthesis.testbench import describe_stimulus
 from rnn2circuit.synthesis.topology import LINEAR, Coupling
 
 Point: TypeAlias = Literal["origin", "equilibrium"]
@@ -49,8 +50,13 @@ class Run:
     duration: float | None
     within: float
     amplitude: float | None
+    stimulus: Stimulus | None
 
     def __post_init__(self) -> None:
+        if self.amplitude is not None and self.stimulus is not None:
+            raise UsageError(
+                "an amplitude is that of the default sines, and a stimulus has its own; give one"
+            )
         for what in ("duration", "within", "amplitude"):
             value = getattr(self, what)
             if value is not None:
@@ -66,6 +72,7 @@ def analyze_model(
     duration: float | None = None,
     within: float = WITHIN,
     amplitude: float | None = None,
+    stimulus: Stimulus | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Analysis:
     """Analyze a network as a circuit: poles, passivity, elements, tolerance, noise, validity.
@@ -79,13 +86,15 @@ def analyze_model(
     coupling : str
         With which tolerance, noise and spread of values are computed; in form ``rc``.
     duration : float, optional
-        For which the linearization's error is bounded, in model time units; ten characteristic
-        times where not given.
+        For which the linearization's error is bounded, in model time units; as long as the
+        stimulus, or ten characteristic times, where not given.
     within : float
         The radius is the input up to which that error is at most this part of the largest
         deviation of a state.
     amplitude : float, optional
-        Of the inputs: bound the error for these too.
+        Of sines at the inputs: bound the error for these too.
+    stimulus : Stimulus, optional
+        Bound the error for this input, and give the radius as a factor of it.
     progress : callable
         Told what is going on.
 
@@ -96,14 +105,16 @@ def analyze_model(
     NotRealizableError
         If a linear network has no such coupling.
     UsageError
-        If a duration, amplitude or error is not positive.
+        If a duration, amplitude or error is not positive, or amplitude and stimulus are given.
+    StimulusError
+        If the stimulus has another number of inputs.
     """
     if coupling not in LINEAR["rc"]:
         raise NotRealizableError(
             f"a linear network in form 'rc' has couplings {', '.join(LINEAR['rc'])}, "
             f"got {coupling!r}"
         )
-    run = Run(duration=duration, within=within, amplitude=amplitude)
+    run = Run(duration=duration, within=within, amplitude=amplitude, stimulus=stimulus)
     notes: list[str] = []
     progress("linearizing")
     found = None if isinstance(model, Linear) else linearize(model, at=at or "equilibrium")
@@ -115,6 +126,8 @@ def analyze_model(
         radius, bound = _validity(model, found, run, notes)
         progress("looking for equilibria")
         equilibria = find_equilibria(model, starts=SEARCH)
+    elif run.amplitude is not None or run.stimulus is not None:
+        notes.append("the network is linear, so there is no error of a linearization to bound")
     progress("proving passivity")
     passivity = passivate(linear.a)
     variants, refused = _variants(linear, coupling, progress)
@@ -142,6 +155,7 @@ def analyze_model(
         equilibria=equilibria,
         radius=radius,
         amplitude=amplitude,
+        stimulus=None if stimulus is None else describe_stimulus(stimulus),
         bound=bound,
         lipschitz=_lipschitz(model),
         notes=tuple(notes),
@@ -158,31 +172,36 @@ def _validity(
     model: AbstractModel, at: Linearization, run: Run, notes: list[str]
 ) -> tuple[ValidityRadius | None, ErrorBound | None]:
     """The certified radius and bound, or a note on why there are none and what is known instead."""
-    length = default_duration(model) if run.duration is None else run.duration
+    own = run.stimulus.duration if run.duration is None and run.stimulus is not None else None
+    length = run.duration or own or default_duration(model)
     if not model.n_inputs:
         notes.append("linearization radius: the network has no inputs")
         return None, None
     if not at.is_equilibrium:
         notes.append("linearization radius: the network does not rest at this point")
         return None, None
-    wave = default_stimulus(model.n_inputs, duration=length, amplitude=run.amplitude or SMALL)
+    sines = default_stimulus(model.n_inputs, duration=length, amplitude=run.amplitude or SMALL)
+    wave = sines if run.stimulus is None else run.stimulus
     try:
-        radius = validity_radius(model, at, duration=length, within=run.within)
+        radius = validity_radius(
+            model, at, stimulus=run.stimulus, duration=length, within=run.within
+        )
     except ModelError as error:
         notes.append(f"linearization radius: {error}")
     else:
         resting = replace(at, model=replace(at.model, x0=at.x))
-        asked = run.amplitude is not None
+        asked = run.amplitude is not None or run.stimulus is not None
         return radius, error_bound(model, resting, wave, duration=length) if asked else None
     try:
         off = simulated_error(model, at, wave, duration=length)
     except ModelError as error:
         notes.append(f"simulated error of the linearization: {error}")
     else:
+        under = f"sines of amplitude {run.amplitude or SMALL:g}"
         notes.append(
             f"simulated error of the linearization: {off:.2g} of the largest deviation, from the "
-            f"initial state under sines of amplitude {run.amplitude or SMALL:g} for {length:.3g} "
-            "model time units"
+            f"initial state under {under if run.stimulus is None else 'the stimulus'} for "
+            f"{length:.3g} model time units"
         )
     return None, None
 

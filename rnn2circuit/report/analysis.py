@@ -103,7 +103,9 @@ class Analysis:
     radius : ValidityRadius or None
         Of the linearization.
     amplitude : float or None
-        Of inputs for which its error was asked.
+        Of sines for which its error was asked.
+    stimulus : str or None
+        Words on the input for which it was asked instead; the radius is a factor of that input.
     bound : ErrorBound or None
         That error.
     lipschitz : float or None
@@ -133,6 +135,7 @@ class Analysis:
     equilibria: tuple[Equilibrium, ...]
     radius: ValidityRadius | None
     amplitude: float | None
+    stimulus: str | None
     bound: ErrorBound | None
     lipschitz: float | None
     notes: tuple[str, ...]
@@ -170,10 +173,15 @@ def _linearization_lines(a: Analysis) -> list[str]:
     lines = [f"linearized   {place}{moves}"]
     if a.radius is not None:
         least = "at least " if a.radius.at_least else ""
+        sizes = (
+            "inputs up to this amplitude leave"
+            if a.stimulus is None
+            else "the stimulus times this leaves"
+        )
         lines += wrapped(
-            f"radius       {least}{a.radius.amplitude:.3g}: inputs up to this amplitude leave the "
-            f"linearization wrong by at most {a.radius.relative:.2g} of the largest deviation "
-            f"(certified, for {a.radius.duration:.3g} model time units)"
+            f"radius       {least}{a.radius.amplitude:.3g}: {sizes} the linearization wrong by at "
+            f"most {a.radius.relative:.2g} of the largest deviation (certified, for "
+            f"{a.radius.duration:.3g} model time units)"
         )
     if a.bound is not None:
         size = (
@@ -181,7 +189,8 @@ def _linearization_lines(a: Analysis) -> list[str]:
             if a.bound.certified
             else f"not certified: {a.bound.reason}"
         )
-        lines += wrapped(f"error        for inputs of amplitude {a.amplitude:g}: {size}")
+        inputs = f"inputs of amplitude {a.amplitude:g}" if a.stimulus is None else "the stimulus"
+        lines += wrapped(f"error        for {inputs}: {size}")
     shown = a.equilibria[:MOST_EQUILIBRIA]
     lines.append(f"equilibria   {len(a.equilibria)} found at zero input")
     lines += [f"  x = {_state(e)}  {e.stability}" for e in shown]
@@ -336,6 +345,7 @@ def analysis_json(analysis: Analysis) -> str:
         if a.radius is None
         else {
             "amplitude": a.radius.amplitude,
+            "of": "sines" if a.stimulus is None else a.stimulus,
             "at_least": a.radius.at_least,
             "relative": finite(a.radius.relative),
             "duration": a.radius.duration,
@@ -344,6 +354,7 @@ def analysis_json(analysis: Analysis) -> str:
         if a.bound is None
         else {
             "amplitude": a.amplitude,
+            "stimulus": a.stimulus,
             "certified": a.bound.certified,
             "relative": finite(a.bound.relative),
             "states": [finite(float(v)) for v in a.bound.peak],
