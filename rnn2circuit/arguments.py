@@ -185,7 +185,9 @@ def add_analysis(verb: argparse.ArgumentParser) -> None:
 def add_technology(verb: argparse.ArgumentParser) -> None:
     """Add the option on: the parts of levels other than ideal."""
     verb.add_argument(
-        "--technology", metavar="FILE", help="parts and supplies in a TOML file; docs/levels.md"
+        "--technology",
+        metavar="FILE",
+        help="parts and supplies in a TOML file, or subthreshold (experimental); docs/levels.md",
     )
 
 

@@ -5,10 +5,13 @@ is what the network relies on. The conventions of all banks are in `banks`.
 """
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from rnn2circuit.arrays import Indices, Vector, require
 from rnn2circuit.circuit.columns import check_columns
 from rnn2circuit.errors import CircuitError
+
+OtaKind: TypeAlias = Literal["bipolar", "mos"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,7 +37,8 @@ class OpAmps:
 class Otas:
     """Transconductance amplifier: ``I tanh((v(p) - v(n) + offset) / (2 V_T))`` into `out`.
 
-    I is the current into `bias`, times ``1 + gain_error``; V_T the thermal voltage.
+    I is the current into `bias`, times ``1 + gain_error``; V_T the thermal voltage, of kind
+    ``mos`` (in weak inversion) over the part of the gate's voltage that counts.
     """
 
     stem: str
@@ -48,6 +52,7 @@ class Otas:
     negative: Indices
     offset: Vector  # V
     gain_error: Vector
+    kind: OtaKind = "bipolar"
 
     def __post_init__(self) -> None:
         nets = ("p", "n", "bias", "out", "positive", "negative")

@@ -15,6 +15,7 @@ from rnn2circuit.devices.technology import (
 )
 
 OPAMP, OTA, MULTIPLIER = "r2c_opamp", "r2c_ota", "r2c_multiplier"
+OTA_MOS = "r2c_ota_mos"
 GYRATOR = "r2c_gyrator"
 ENDLESS = 1e8  # a beta or an Early voltage from here on is as good as none
 LEAST_BIAS = 1e-12  # A, below which the logarithm of a bias current is not followed
@@ -26,6 +27,7 @@ def macro_library(technology: Technology, used: frozenset[str]) -> str:
     texts = {
         OPAMP: lambda: opamp(technology.opamp, technology.supply),
         OTA: lambda: ota(technology.ota),
+        OTA_MOS: lambda: ota(technology.ota, OTA_MOS),
         MULTIPLIER: lambda: multiplier(technology.multiplier),
         GYRATOR: gyrator,
     }
@@ -52,7 +54,7 @@ def opamp(part: OpAmp, supply: float) -> str:
     return "\n".join([*lines, f".ends {OPAMP}"]) + "\n"
 
 
-def ota(part: Ota) -> str:
+def ota(part: Ota, name: str = OTA) -> str:
     """Exact tanh of a bipolar pair, with whatever makes it less than ideal."""
     bias = "i(v_bias)"
     slope = "" if part.slope == 1.0 else f"{num(part.slope)}*"
@@ -65,7 +67,7 @@ def ota(part: Ota) -> str:
     gain = drifting("(1+{ge})", part.gain_per_decade)
     lines = [
         "* OTA: bias current times tanh(v(p,n) / 2 Vt)",
-        f".subckt {OTA} p n bias out vcc vee vos={num(part.offset)} ge={num(part.gain_error)}",
+        f".subckt {name} p n bias out vcc vee vos={num(part.offset)} ge={num(part.gain_error)}",
     ]
     if part.bias_voltage_per_decade:
         pin = drifting(num(part.bias_voltage), part.bias_voltage_per_decade)
@@ -84,7 +86,7 @@ def ota(part: Ota) -> str:
             f"b_{pin} {pin} 0 i={bias}*0.5*(1{sign}{tanh})/{num(part.beta)}"
             for pin, sign in (("p", "+"), ("n", "-"))
         ]
-    return "\n".join([*lines, f".ends {OTA}"]) + "\n"
+    return "\n".join([*lines, f".ends {name}"]) + "\n"
 
 
 def multiplier(part: Multiplier) -> str:

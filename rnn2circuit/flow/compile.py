@@ -170,6 +170,12 @@ class Compiled:
         return replace(self, bench=bench, testbench=write_testbench(bench, title=title))
 
 
+EXPERIMENTAL = (
+    "OTAs are of MOS transistors in weak inversion: an experimental technology of generic "
+    "transistors, op-amps and resistors that no process has at these values as they are"
+)
+
+
 def compile_model(
     model: AbstractNetwork,
     *,
@@ -345,6 +351,7 @@ def compile_model(
         rounding="" if rounded is None else rounded.series,
         rounding_error=None if rounded is None else rounded.error,
         preferred="" if level == "ideal" or values is None else values.round or "",
+        transistors="mos" if level != "ideal" and technology.is_mos else "",
     )
     changed = None if states is None else states.model
     compiled = _with_testbench(
@@ -370,6 +377,7 @@ def compile_model(
             *slow,
             *([f"{bill_summary(lowered.bill)}; see {name}.bom.csv"] if lowered.bill else []),
             *calibration_notes(calibration),
+            *([EXPERIMENTAL] if record.transistors == "mos" else []),
         ),
     )
 

@@ -48,6 +48,9 @@ ICS: Mapping[type[Bank], Ic] = {
     Multipliers: Ic("multiplier", "four-quadrant multiplier with summing pin", "AD633", 1),
     Switches: Ic("switch", "quad analog switch", "DG411", 4),
 }
+MOS_OTA = Ic(
+    "OTA", "ten MOS transistors in weak inversion, on one chip", "chip of one's own", 10**6
+)
 RESISTORS: Mapping[Grade, tuple[str, str, str]] = {  # tolerance, class, suggestion
     "1%": ("1 %", "metal film resistor", "Yageo MFR"),
     "0.1%": ("0.1 %", "thin film resistor", "Vishay TNPW"),
@@ -97,7 +100,7 @@ def bill_of_materials(circuit: Circuit, *, grade: Grade = "1%") -> tuple[BillLin
         if isinstance(bank, ActiveGyrators):
             inside = [f"{name}.{part}" for name in names for part in GYRATOR_OPAMPS]
             ics.setdefault(ICS[OpAmps], []).extend(inside)
-        ic = ICS.get(type(bank))
+        ic = MOS_OTA if isinstance(bank, Otas) and bank.kind == "mos" else ICS.get(type(bank))
         if ic is not None:
             ics.setdefault(ic, []).extend(names)
             continue
@@ -106,7 +109,7 @@ def bill_of_materials(circuit: Circuit, *, grade: Grade = "1%") -> tuple[BillLin
             if isinstance(bank, ActiveGyrators):
                 inside = [f"{name}.{part}" for part in GYRATOR_RESISTORS]
             passive.setdefault(key, []).extend(inside)
-    lines = [_ic(ic, ics[ic]) for ic in ICS.values() if ic in ics]
+    lines = [_ic(ic, ics[ic]) for ic in (*ICS.values(), MOS_OTA) if ic in ics]
     for key in sorted(passive, key=lambda k: (PASSIVE.index(k[0]), k[2])):
         lines.append(_passive(key, passive[key], grade))
     return tuple(lines)

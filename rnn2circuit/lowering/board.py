@@ -83,6 +83,11 @@ class Board:
     def multiplier(
         self, role: Role, x: tuple[int, int], y: tuple[int, int], out: int, z: int
     ) -> None:
+        if self.technology.is_mos:
+            raise NotRealizableError(
+                "the network needs products, and a technology of MOS transistors in weak inversion "
+                "has OTAs alone: use a bipolar technology"
+            )
         self._multipliers.setdefault(role, []).append((*x, *y, out, z))
 
     def gyrator(self, role: Role, p1: int, p2: int, siemens: float) -> None:
@@ -163,6 +168,7 @@ class Board:
                     out=out,
                     offset=none,
                     gain_error=none,
+                    kind="mos" if self.technology.is_mos else "bipolar",
                 )
             )
         for role, rows in self._opamps.items():
