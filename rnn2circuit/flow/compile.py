@@ -20,6 +20,7 @@ from rnn2circuit.flow.coordinates import change_states, read_coordinates, with_c
 from rnn2circuit.flow.levels import Level, Lowered, at_level, realistic_scale
 from rnn2circuit.flow.recommend import StrategyChoice, choose_strategy
 from rnn2circuit.flow.speed import speed_notes
+from rnn2circuit.flow.swing import check_swing
 from rnn2circuit.flow.values import (
     RoundedRealization,
     Values,
@@ -303,7 +304,7 @@ def compile_model(
         realizer=realizer,
         capacitance=capacitance,
     )
-    if not allow_negative:
+    if not allow_negative and level == "ideal":  # parts are never negative
         refuse_negative(realization.circuit, target, coupling)
     rounded = None
     if values is not None and level == "ideal":
@@ -353,6 +354,9 @@ def compile_model(
         preferred="" if level == "ideal" or values is None else values.round or "",
         transistors="mos" if level != "ideal" and technology.is_mos else "",
     )
+    inside: tuple[str, ...] = ()
+    if isinstance(reference, ReferenceSolution) and states is None:
+        inside = check_swing(realization.circuit, netlist, record, reference, technology)
     changed = None if states is None else states.model
     compiled = _with_testbench(
         netlist,
@@ -375,6 +379,7 @@ def compile_model(
         notes=(
             *realization.circuit.notes,
             *slow,
+            *inside,
             *([f"{bill_summary(lowered.bill)}; see {name}.bom.csv"] if lowered.bill else []),
             *calibration_notes(calibration),
             *([EXPERIMENTAL] if record.transistors == "mos" else []),

@@ -54,6 +54,7 @@ from rnn2circuit.lowering.purchase import CapacitorChoice, choose_capacitors
 OFFSET_LEFT = 1e-5  # V at the input of a stage: less than a gradient of 0.01 degrees makes
 
 SUPPLIES = ("vcc", "vee", "vref")
+ARGUMENT = "_z"  # behind the name of a stage: the net of its summed argument
 
 STATE = Role("state", "state capacitors")
 HELD = Role("held", "capacitors that sample and hold")
@@ -334,7 +335,9 @@ class _Lowering:
         weights = [(net, per_unit * w, what) for net, w, what in terms]
         if max(_sides(weights)) > 1.0:
             volts = technology.sum_volts
-            summed = self._summed([(net, volts * w, what) for net, w, what in terms], f"{name}_z")
+            summed = self._summed(
+                [(net, volts * w, what) for net, w, what in terms], f"{name}{ARGUMENT}"
+            )
             weights = [(summed, per_unit / volts, f"the sum {name}")]
             self.crowded.append(name)
         return self._passive_sum(name, weights, total, (PAIR, LEG))
