@@ -209,6 +209,11 @@ def add_values(verb: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--grade", choices=get_args(Grade), help="tolerance of parts, of levels (default 1%%)"
     )
+    group.add_argument(
+        "--ptat-legs",
+        action="store_true",
+        help="of levels: resistors at the inputs of stages that grow with absolute temperature",
+    )
     choices = get_args(CapacitorChoice)
     group.add_argument("--capacitors", choices=choices, help="their proportions")
     group.add_argument("--swing", choices=get_args(SwingChoice), default="none")
