@@ -134,6 +134,7 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--level", choices=get_args(Level), default="ideal")
     add_technology(verb)
+    add_gyrator(verb)
     verb.add_argument(
         "--calibration",
         action=argparse.BooleanOptionalAction,
@@ -188,6 +189,15 @@ def add_technology(verb: argparse.ArgumentParser) -> None:
         "--technology",
         metavar="FILE",
         help="parts and supplies in a TOML file, or subthreshold (experimental); docs/levels.md",
+    )
+
+
+def add_gyrator(verb: argparse.ArgumentParser) -> None:
+    """Add the option on: what gyrators are made of."""
+    verb.add_argument(
+        "--gyrator",
+        choices=("howland", "ota"),
+        help="of levels, in coupling gyrator: op-amps (default) or pairs of OTAs",
     )
 
 

@@ -12,6 +12,7 @@ from rnn2circuit.circuit.columns import check_columns
 from rnn2circuit.errors import CircuitError
 
 OtaKind: TypeAlias = Literal["bipolar", "mos"]
+GyratorKind: TypeAlias = Literal["howland", "ota"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,7 +93,8 @@ class Multipliers:
 class ActiveGyrators:
     """Two voltage-controlled current sources: ``i1 = g v2`` into p1, ``i2 = -g v1`` into p2.
 
-    Both ports are grounded; g is the reciprocal of `resistance`, which each source is built with.
+    Both ports are grounded; g is the reciprocal of `resistance`, which each source is built with:
+    an op-amp (B. Howland's source), or a pair of OTAs of which one linearizes the other.
     """
 
     stem: str
@@ -103,6 +105,7 @@ class ActiveGyrators:
     positive: Indices
     negative: Indices
     resistance: Vector  # ohm
+    kind: GyratorKind = "howland"
 
     def __post_init__(self) -> None:
         nets = ("p1", "p2", "positive", "negative")

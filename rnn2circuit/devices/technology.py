@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from rnn2circuit.devices.bipolar import GENERIC_NPN, GENERIC_PNP, Bjt
 from rnn2circuit.devices.mos import GENERIC_NMOS, GENERIC_PMOS, PIN, SLOPE, Mosfet
@@ -92,6 +92,7 @@ class Technology:
     pnp: Bjt = GENERIC_PNP
     nmos: Mosfet | None = None  # both or none: then OTAs are of these, in weak inversion
     pmos: Mosfet | None = None
+    gyrator: Literal["howland", "ota"] = "howland"  # what gyrators between states are made of
     supply: float = 12.0  # V, of either sign
     reference: float = 10.0  # V
     swing: float = 9.0  # V, the largest that any signal may have
@@ -115,6 +116,10 @@ class Technology:
         _check(self, positive=(*(f.name for f in fields(self) if f.type is float), "impedance"))
         if (self.nmos is None) != (self.pmos is None):
             raise UsageError("a technology needs both nmos and pmos, or none of them")
+        if self.gyrator not in ("howland", "ota"):
+            raise UsageError(f"gyrator must be howland or ota, got {self.gyrator!r}")
+        if self.gyrator == "ota" and self.is_mos:
+            raise UsageError("gyrators of OTAs are of bipolar ones; of MOS transistors use howland")
         if not self.swing < self.supply - self.opamp.headroom:
             raise UsageError(
                 f"swing must be below supply less headroom, {self.supply - self.opamp.headroom!r}"

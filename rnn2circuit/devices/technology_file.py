@@ -66,7 +66,7 @@ def technology_from(table: Mapping[str, Any], where: str) -> Technology:
     """
     tables = (*PARTS, *CARDS)
     base = SUBTHRESHOLD if {"nmos", "pmos"} & set(table) else Technology()
-    own = [f.name for f in fields(Technology) if f.name not in tables]
+    own = [f.name for f in fields(Technology) if f.name not in (*tables, "gyrator")]
     _known(table, (*own, *tables), where)
     values: dict[str, Any] = {
         name: _number(table[name], name, where) for name in own if name in table

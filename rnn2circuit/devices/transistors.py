@@ -7,12 +7,15 @@ stay macromodels: nobody builds those from single transistors.
 from rnn2circuit.devices.bipolar import Bjt
 from rnn2circuit.devices.macromodels import (
     GYRATOR,
+    GYRATOR_OTA,
     MULTIPLIER,
     OPAMP,
     OTA,
     OTA_MOS,
     gyrator,
+    gyrator_ota,
     opamp,
+    with_what_they_need,
 )
 from rnn2circuit.devices.mos import Mosfet
 from rnn2circuit.devices.technology import Technology
@@ -44,8 +47,7 @@ def device_library(technology: Technology, used: frozenset[str]) -> str:
 
     Model cards stand inside of the parts that use them, where no other netlist's can meet them.
     """
-    if GYRATOR in used:
-        used |= {OPAMP}
+    used = with_what_they_need(used)
     cards = card(NPN, "npn", technology.npn) + card(PNP, "pnp", technology.pnp)
     texts: list[str] = []
     if used & {OPAMP, MULTIPLIER}:
@@ -56,6 +58,8 @@ def device_library(technology: Technology, used: frozenset[str]) -> str:
         texts.append(mos_ota(technology.nmos, technology.pmos))
     if GYRATOR in used:
         texts.append(gyrator())
+    if GYRATOR_OTA in used:
+        texts.append(gyrator_ota())
     if MULTIPLIER in used:
         texts.append(multiplier(technology, cards))
     return "".join(texts)

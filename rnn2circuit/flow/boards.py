@@ -165,7 +165,7 @@ def _simulate(
 
 def _off(sources: tuple[tuple[str, Source], ...], rails: Vector) -> tuple[tuple[str, Source], ...]:
     """The sources with supplies and reference off by these factors."""
-    by_port = dict(zip(SUPPLIES, rails.tolist(), strict=True))
+    by_port: dict[str, float] = dict(zip(SUPPLIES, rails.tolist(), strict=True))
     return tuple(
         (port, SupplySource(voltage=source.voltage * by_port[port]))
         if isinstance(source, SupplySource)

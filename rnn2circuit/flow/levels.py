@@ -8,7 +8,7 @@ import numpy as np
 from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
 from rnn2circuit.devices.calibration import Calibration
-from rnn2circuit.devices.macromodels import GYRATOR, MULTIPLIER, OPAMP, OTA, OTA_MOS
+from rnn2circuit.devices.macromodels import GYRATOR, GYRATOR_OTA, MULTIPLIER, OPAMP, OTA, OTA_MOS
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.flow.calibrate import library
@@ -145,4 +145,6 @@ def parts_in(circuit: Circuit) -> frozenset[str]:
     }
     if any(isinstance(b, Otas) and b.kind == "mos" for b in circuit.banks):
         found = found - {OTA} | {OTA_MOS}
+    if any(isinstance(b, ActiveGyrators) and b.kind == "ota" for b in circuit.banks):
+        found = found - {GYRATOR} | {GYRATOR_OTA}
     return frozenset(found)

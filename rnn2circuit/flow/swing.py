@@ -90,7 +90,7 @@ def _amplifiers(circuit: Circuit) -> list[_Amplifier]:
                     net = circuit.nets[int(out)]
                     if not net.endswith(ARGUMENT):
                         found.append(_Amplifier(name, bank.meaning, ((net, 1.0),)))
-            case ActiveGyrators():
+            case ActiveGyrators() if bank.kind == "howland":
                 ends = zip(part_references(bank), bank.p1, bank.p2, strict=True)
                 for name, end, other in ends:
                     p1, p2 = circuit.nets[int(end)], circuit.nets[int(other)]

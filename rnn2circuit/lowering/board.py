@@ -10,6 +10,7 @@ from rnn2circuit.arrays import Indices, Vector
 from rnn2circuit.circuit.banks import Bank, Capacitors, Inductors, Resistors, Switches
 from rnn2circuit.circuit.circuit import GROUND, Circuit, CircuitBuilder, counting
 from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
+from rnn2circuit.devices.macromodels import OTA_SHARES
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
 
@@ -92,6 +93,15 @@ class Board:
 
     def gyrator(self, role: Role, p1: int, p2: int, siemens: float) -> None:
         """`siemens` is the gyration conductance; of a negative one the ports change places."""
+        technology = self.technology
+        if technology.gyrator == "ota":
+            drop = 2 * technology.supply - technology.ota.bias_voltage
+            ampere = drop * abs(siemens) / OTA_SHARES["r_bias_out"]
+            if ampere > technology.ota.largest_bias:
+                raise NotRealizableError(
+                    f"a gyrator of {1 / abs(siemens):.4g} ohm needs a bias of {ampere:.3g} A, an "
+                    f"OTA takes {technology.ota.largest_bias:g} A; raise the impedance"
+                )
         ends = (p1, p2) if siemens > 0 else (p2, p1)
         self._gyrators.setdefault(role, []).append((*ends, 1.0 / abs(siemens)))
 
@@ -153,6 +163,7 @@ class Board:
                     p1=_nets(p1),
                     p2=_nets(p2),
                     resistance=ohm,
+                    kind=self.technology.gyrator,
                 )
             )
         for role, rows in self._otas.items():

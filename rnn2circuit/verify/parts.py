@@ -65,8 +65,8 @@ _PARTS: dict[str, tuple[int, Callable[[Netlist, str, list[str]], None]]] = {
     "r2c_ota_mos": (6, _mos_ota),
     "r2c_multiplier": (8, _multiplier),
 }
-_GYRATOR, _GYRATOR_PINS = "r2c_gyrator", 4
-IDEAL_PARTS = frozenset({*_PARTS, _GYRATOR})
+_GYRATORS, _GYRATOR_PINS = ("r2c_gyrator", "r2c_gyrator_ota"), 4
+IDEAL_PARTS = frozenset({*_PARTS, *_GYRATORS})
 
 
 def place(netlist: Netlist, line: str) -> None:
@@ -81,13 +81,13 @@ def place(netlist: Netlist, line: str) -> None:
     """
     name, *pins, part = [field for field in line.split() if "=" not in field]
     values = dict(field.split("=", 1) for field in line.split() if "=" in field)
-    count = _GYRATOR_PINS if part == _GYRATOR else _PARTS[part][0]
+    count = _GYRATOR_PINS if part in _GYRATORS else _PARTS[part][0]
     if len(pins) != count:
         raise UnverifiableError(f"{name}: {part} has {count} pins, got {len(pins)}")
     if name in netlist.names:
         raise UnverifiableError(f"element {name!r} is there twice")
     netlist.names.add(name)
-    if part != _GYRATOR:
+    if part not in _GYRATORS:
         _PARTS[part][1](netlist, name, pins)
         return
     ohm = number_of(values.get("r", ""))

@@ -337,7 +337,7 @@ PART_NAMES = {
     Multipliers: "r2c_multiplier",
     ActiveGyrators: "r2c_gyrator",
 }
-OTA_MOS = "r2c_ota_mos"
+OTA_MOS, GYRATOR_OTA = "r2c_ota_mos", "r2c_gyrator_ota"
 PART_ERRORS = {
     OpAmps: {"vos": "offset"},
     Otas: {"vos": "offset", "ge": "gain_error"},
@@ -356,6 +356,8 @@ def _parts(bank: OpAmps | Otas | Multipliers | ActiveGyrators, nets: Sequence[st
     part, errors = PART_NAMES[type(bank)], PART_ERRORS[type(bank)]
     if isinstance(bank, Otas) and bank.kind == "mos":
         part = OTA_MOS
+    if isinstance(bank, ActiveGyrators) and bank.kind == "ota":
+        part = GYRATOR_OTA
     pins: list[list[int]] = [getattr(bank, name).tolist() for name in net_columns(bank)]
     values: list[list[float]] = [getattr(bank, name).tolist() for name in errors.values()]
     lines: list[str] = []
