@@ -136,6 +136,10 @@ def test_without_the_extra_or_the_library_it_says_what_to_install(fresh, monkeyp
     def missing(name):
         raise PackageNotFoundError(name)
 
+    monkeypatch.delenv("NGSPICE_LIBRARY_PATH")
+    assert PySpice().is_available()
+    monkeypatch.setattr(pyspice, "find_library", lambda name: None)
+    assert not PySpice().is_available()
     monkeypatch.setattr(pyspice, "version", missing)
     with pytest.raises(SimulationError, match=r"pip install rnn2circuit\[pyspice\].*GPL-3"):
         PySpice().version()

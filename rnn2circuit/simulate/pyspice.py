@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from ctypes.util import find_library
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -35,6 +36,7 @@ INSTALL = (
     "pip install rnn2circuit[pyspice] (PySpice is under GPL-3) and the library, on Debian "
     "libngspice0"
 )
+LIBRARY = "NGSPICE_LIBRARY_PATH"  # where PySpice looks for one that the system does not list
 START = 30.0  # s
 END = 5.0  # s, for a child to see that nobody asks any more
 CHUNK = 1 << 16  # bytes
@@ -47,7 +49,8 @@ class PySpice:
     name: ClassVar[str] = "pyspice"
 
     def is_available(self) -> bool:
-        return find_spec("PySpice") is not None
+        library = LIBRARY in os.environ or find_library("ngspice") is not None
+        return library and find_spec("PySpice") is not None
 
     def version(self) -> str:
         """Versions of the library and of PySpice.
@@ -177,7 +180,7 @@ def _take() -> _Child:
 def _started() -> _Child:
     # No directory of ours: the library reads its initialization files from where nobody writes.
     root = os.path.abspath(os.sep)
-    kept = {name: os.environ[name] for name in ("NGSPICE_LIBRARY_PATH",) if name in os.environ}
+    kept = {name: os.environ[name] for name in (LIBRARY,) if name in os.environ}
     environment = {"TMPDIR": tempfile.gettempdir(), "PYTHONPATH": import_path(), **kept}
     child = _Child(
         process=subprocess.Popen(
