@@ -94,9 +94,10 @@ def test_the_bill_lists_what_is_inside():
     assert float(bias["value"]) == pytest.approx(2 * ohm)
 
 
-def test_a_gyrator_whose_bias_no_ota_takes_is_refused():
-    with pytest.raises(NotRealizableError, match=r"gyrator of .* ohm needs a bias of"):
-        compiled_of(impedance=1e3)
+@pytest.mark.parametrize("impedance", [1e3, 1e9])
+def test_a_gyrator_whose_bias_no_ota_takes_is_refused(impedance):
+    with pytest.raises(NotRealizableError, match=r"gyrator of .* ohm needs a bias of .* howland"):
+        compiled_of(impedance=impedance)
 
 
 @pytest.mark.parametrize(

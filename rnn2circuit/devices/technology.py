@@ -47,7 +47,7 @@ class Ota:
     bias_voltage: float = 1.2  # V of the bias pin above the negative supply
     bias_voltage_per_decade: float = 0.0
     reference_bias: float = 5e-5  # A, at which the numbers above hold
-    smallest_bias: float = 1e-7  # A, from where calibration sweeps
+    smallest_bias: float = 1e-7  # A, from where stages are calibrated and gyrators work
     largest_bias: float = 2e-3
 
     def __post_init__(self) -> None:

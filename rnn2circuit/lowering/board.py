@@ -97,10 +97,12 @@ class Board:
         if technology.gyrator == "ota":
             drop = 2 * technology.supply - technology.ota.bias_voltage
             ampere = drop * abs(siemens) / OTA_SHARES["r_bias_out"]
-            if ampere > technology.ota.largest_bias:
+            low, high = technology.ota.smallest_bias, technology.ota.largest_bias
+            if not low <= ampere <= high:
                 raise NotRealizableError(
-                    f"a gyrator of {1 / abs(siemens):.4g} ohm needs a bias of {ampere:.3g} A, an "
-                    f"OTA takes {technology.ota.largest_bias:g} A; raise the impedance"
+                    f"a gyrator of {1 / abs(siemens):.4g} ohm needs a bias of {ampere:.3g} A, OTAs "
+                    f"are good from {low:g} to {high:g} A; change the impedance, or take gyrators "
+                    "of kind howland"
                 )
         ends = (p1, p2) if siemens > 0 else (p2, p1)
         self._gyrators.setdefault(role, []).append((*ends, 1.0 / abs(siemens)))
