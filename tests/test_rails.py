@@ -86,7 +86,7 @@ def test_supplies_are_drawn_last_and_are_exact_in_the_presets():
 
 
 @spice
-@pytest.mark.parametrize("level", ["macro", "device"])
+@pytest.mark.parametrize("level", ["device"])
 def test_legs_that_follow_the_temperature_are_verified_and_bought(level):
     model = random_model("ctrnn", 2, 1, 1, activations=("tanh",))
     compiled = compile_model(model, level=level, values=Values(ptat_legs=True), duration=4.0)
