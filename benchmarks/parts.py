@@ -1,7 +1,7 @@
 """The measured tables of docs/parts.md, printed again.
 
-Run it from the repository: ``python benchmarks/parts.py [speed] [rounding] [boards] [lag]``; all
-four where none is named, in about half an hour on two cores.
+Run it from the repository: ``python benchmarks/parts.py [speed] [rounding] [boards] [devices]
+[lag]``; all where none is named, in about half an hour on two cores.
 """
 
 import sys
@@ -19,6 +19,10 @@ from rnn2circuit.flow.speed import predicted_error
 from rnn2circuit.flow.tolerance import analyze_tolerance
 from rnn2circuit.lowering.spread import SPREADS, TRIMS
 from rnn2circuit.report.tolerance import quantile, tolerance_text
+from rnn2circuit.simulate.registry import SIMULATORS
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from random_models import random_cell, random_model
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TRAINED = {  # and how long they run: their own stimuli are long
@@ -32,6 +36,7 @@ TRAINED = {  # and how long they run: their own stimuli are long
 }
 OPTIONS = {"ltc_signal.pt": {"ncps_parameters": "softplus"}}
 RUNS = 60
+ALONE = 20  # runs of one circuit, whose time is taken
 
 
 def networks():
@@ -51,9 +56,19 @@ def eight_states() -> r2c.Ctrnn:
 
 def speed() -> None:
     compiled = compile_model(eight_states(), level="macro")
-    start = time.monotonic()
-    found = analyze_tolerance(compiled, runs=200, workers=2)
-    print(tolerance_text(found) + f"two workers: {time.monotonic() - start:.0f} s")
+    for simulator in ("ngspice", "pyspice"):
+        if not SIMULATORS[simulator]().is_available():
+            print(f"{simulator} is not installed")
+            continue
+        start = time.monotonic()
+        found = analyze_tolerance(compiled, runs=200, workers=2, simulator=simulator)
+        seconds = time.monotonic() - start
+        print(tolerance_text(found) + f"{simulator}, 200 boards, two workers: {seconds:.1f} s")
+        start = time.monotonic()
+        for _ in range(ALONE):
+            simulate(compiled, simulator=simulator)
+        each = (time.monotonic() - start) / ALONE
+        print(f"{simulator}, one board after the other: {1e3 * each:.0f} ms each")
 
 
 def nrmse(compiled) -> float:
@@ -103,6 +118,31 @@ def boards() -> None:
                 print(f"  {name}, {c.celsius:g} C, {legs}: {c.outcome.nrmse:.1e}", flush=True)
 
 
+def devices() -> None:
+    print("network, level, spread: median with its interval; by temperature, PTAT legs")
+    for family in ("ctrnn", "lem_two_scale", "ltc", "elman"):
+        make = random_cell if family == "elman" else random_model
+        options = {} if family == "elman" else {"activations": ("tanh", "logistic")}
+        model = make(family, 3, 1, 1, **options)
+        for level in ("macro", "device"):
+            compiled = compile_model(model, level=level)
+            for spread in ("1%", "0.1%"):
+                found = analyze_tolerance(
+                    compiled,
+                    spread=SPREADS[spread],
+                    runs=20,
+                    workers=2,
+                    temperatures=(0, 27, 70) if spread == "1%" else (),
+                    ptat=True,
+                )
+                figures = "{:.1e} ({:.1e} to {:.1e})".format(*quantile(found.rungs[0].values, 0.5))
+                corners = [
+                    f"{c.celsius:g} C{' PTAT' if c.ptat else ''} {c.outcome.nrmse:.1e}"
+                    for c in found.corners
+                ]
+                print(f"  {family}, {level}, {spread}: {figures}; {', '.join(corners)}", flush=True)
+
+
 def lag() -> None:
     print("network: nrmse and prediction at a tenth of the usual time unit")
     for name, model, duration in networks():
@@ -127,6 +167,12 @@ def lag() -> None:
 
 
 if __name__ == "__main__":
-    parts = {"speed": speed, "rounding": rounding, "boards": boards, "lag": lag}
+    parts = {
+        "speed": speed,
+        "rounding": rounding,
+        "boards": boards,
+        "devices": devices,
+        "lag": lag,
+    }
     for chosen in sys.argv[1:] or parts:
         parts[chosen]()

@@ -134,6 +134,7 @@ def add_circuit(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--level", choices=get_args(Level), default="ideal")
     add_technology(verb)
+    add_gyrator(verb)
     verb.add_argument(
         "--calibration",
         action=argparse.BooleanOptionalAction,
@@ -186,7 +187,18 @@ def add_analysis(verb: argparse.ArgumentParser) -> None:
 def add_technology(verb: argparse.ArgumentParser) -> None:
     """Add the option on: the parts of levels other than ideal."""
     verb.add_argument(
-        "--technology", metavar="FILE", help="parts and supplies in a TOML file; docs/levels.md"
+        "--technology",
+        metavar="FILE",
+        help="parts and supplies in a TOML file, or subthreshold (experimental); docs/levels.md",
+    )
+
+
+def add_gyrator(verb: argparse.ArgumentParser) -> None:
+    """Add the option on: what gyrators are made of."""
+    verb.add_argument(
+        "--gyrator",
+        choices=("howland", "ota"),
+        help="of levels, in coupling gyrator: op-amps (default) or pairs of OTAs",
     )
 
 
@@ -207,6 +219,11 @@ def add_values(verb: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--grade", choices=get_args(Grade), help="tolerance of parts, of levels (default 1%%)"
+    )
+    group.add_argument(
+        "--ptat-legs",
+        action="store_true",
+        help="of levels: resistors at the inputs of stages that grow with absolute temperature",
     )
     choices = get_args(CapacitorChoice)
     group.add_argument("--capacitors", choices=choices, help="their proportions")

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -438,9 +438,19 @@ def _compile(args: argparse.Namespace) -> Compiled:
         step=args.step,
         accuracy=args.accuracy,
         values=_values(args),
-        technology=None if args.technology is None else read_technology(args.technology),
+        technology=_technology(args),
         calibrated=args.calibration,
     )
+
+
+def _technology(args: argparse.Namespace) -> Technology | None:
+    """The parts that options name, or None where none of them is given."""
+    found = None if args.technology is None else read_technology(args.technology)
+    if args.gyrator is None:
+        return found
+    if args.coupling != "gyrator":
+        raise UsageError(f"--gyrator belongs to --coupling gyrator, not to {args.coupling}")
+    return replace(found or Technology(), gyrator=args.gyrator)
 
 
 def _values(args: argparse.Namespace) -> Values | None:

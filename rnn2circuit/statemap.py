@@ -150,6 +150,8 @@ class NetlistMap:
         Relative H2 distance from the model that was promised then.
     preferred : str
         Series that the resistors of a realistic level are of; empty where values are exact.
+    transistors : str
+        ``mos`` where OTAs are of MOS transistors in weak inversion; empty where they are not.
     """
 
     netlist: str
@@ -171,6 +173,7 @@ class NetlistMap:
     rounding: str = ""
     rounding_error: float | None = None
     preferred: str = ""
+    transistors: str = ""
 
 
 _TEXT_FIELDS = (
@@ -208,6 +211,8 @@ def map_to_json(record: NetlistMap) -> str:
         data |= {"rounding": record.rounding, "rounding_error": record.rounding_error}
     if record.preferred:
         data["preferred"] = record.preferred
+    if record.transistors:
+        data["transistors"] = record.transistors
     if ports.supplies:
         data["supplies"] = [asdict(m) for m in ports.supplies]
     if ports.clock is not None:
@@ -270,6 +275,7 @@ def map_from_json(text: str) -> NetlistMap:
         order=order,
         rounding=_series(data, "rounding"),
         preferred=_series(data, "preferred"),
+        transistors=_series(data, "transistors"),
         rounding_error=_number(data, "rounding_error") if "rounding" in data else None,
         **fields,
     )

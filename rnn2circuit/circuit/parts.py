@@ -5,10 +5,14 @@ is what the network relies on. The conventions of all banks are in `banks`.
 """
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from rnn2circuit.arrays import Indices, Vector, require
 from rnn2circuit.circuit.columns import check_columns
 from rnn2circuit.errors import CircuitError
+
+OtaKind: TypeAlias = Literal["bipolar", "mos"]
+GyratorKind: TypeAlias = Literal["howland", "ota"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,7 +38,8 @@ class OpAmps:
 class Otas:
     """Transconductance amplifier: ``I tanh((v(p) - v(n) + offset) / (2 V_T))`` into `out`.
 
-    I is the current into `bias`, times ``1 + gain_error``; V_T the thermal voltage.
+    I is the current into `bias`, times ``1 + gain_error``; V_T the thermal voltage, of kind
+    ``mos`` (in weak inversion) over the part of the gate's voltage that counts.
     """
 
     stem: str
@@ -48,6 +53,7 @@ class Otas:
     negative: Indices
     offset: Vector  # V
     gain_error: Vector
+    kind: OtaKind = "bipolar"
 
     def __post_init__(self) -> None:
         nets = ("p", "n", "bias", "out", "positive", "negative")
@@ -87,7 +93,8 @@ class Multipliers:
 class ActiveGyrators:
     """Two voltage-controlled current sources: ``i1 = g v2`` into p1, ``i2 = -g v1`` into p2.
 
-    Both ports are grounded; g is the reciprocal of `resistance`, which each source is built with.
+    Both ports are grounded; g is the reciprocal of `resistance`, which each source is built with:
+    an op-amp (B. Howland's source), or a pair of OTAs of which one linearizes the other.
     """
 
     stem: str
@@ -98,6 +105,7 @@ class ActiveGyrators:
     positive: Indices
     negative: Indices
     resistance: Vector  # ohm
+    kind: GyratorKind = "howland"
 
     def __post_init__(self) -> None:
         nets = ("p1", "p2", "positive", "negative")

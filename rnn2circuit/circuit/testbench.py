@@ -108,6 +108,8 @@ class Testbench:
         Port nets to save.
     level : str
         How exact the parts are, which decides how exactly it is worth solving their equations.
+    faint : bool
+        Whether currents of nA count, which solvers take for nothing unless told.
     temperature : float or None
         Degrees Celsius; the simulator's nominal 27 where not given.
     """
@@ -121,4 +123,5 @@ class Testbench:
     recorded: tuple[str, ...]
     transient: Transient
     level: str = "ideal"
+    faint: bool = False
     temperature: float | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from rnn2circuit.devices.mos import SLOPE
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import UsageError
 
@@ -127,5 +128,6 @@ def _between(fits: Sequence[StageFit], at: Sequence[float], where: float) -> Sta
 
 def uncalibrated(technology: Technology) -> Calibration:
     """Parts taken to be ideal."""
-    fit = StageFit(bias=technology.stage_bias, pin_voltage=technology.ota.bias_voltage)
+    slope = SLOPE if technology.is_mos else 1.0
+    fit = StageFit(bias=technology.stage_bias, slope=slope, pin_voltage=technology.ota.bias_voltage)
     return Calibration(driving=(fit,), loaded={"tanh": (fit,), "logistic": (fit,)})

@@ -15,7 +15,8 @@ from rnn2circuit.devices.technology import (
 )
 
 OPAMP, OTA, MULTIPLIER = "r2c_opamp", "r2c_ota", "r2c_multiplier"
-GYRATOR = "r2c_gyrator"
+OTA_MOS = "r2c_ota_mos"
+GYRATOR, GYRATOR_OTA = "r2c_gyrator", "r2c_gyrator_ota"
 ENDLESS = 1e8  # a beta or an Early voltage from here on is as good as none
 LEAST_BIAS = 1e-12  # A, below which the logarithm of a bias current is not followed
 INPUT_STAGE = 1e-3  # S, transconductance of an op-amp's input stage
@@ -26,12 +27,22 @@ def macro_library(technology: Technology, used: frozenset[str]) -> str:
     texts = {
         OPAMP: lambda: opamp(technology.opamp, technology.supply),
         OTA: lambda: ota(technology.ota),
+        OTA_MOS: lambda: ota(technology.ota, OTA_MOS),
         MULTIPLIER: lambda: multiplier(technology.multiplier),
         GYRATOR: gyrator,
+        GYRATOR_OTA: gyrator_ota,
     }
+    used = with_what_they_need(used)
+    return "".join(text() for name, text in texts.items() if name in used)
+
+
+def with_what_they_need(used: frozenset[str]) -> frozenset[str]:
+    """Parts, and those that they are made of."""
     if GYRATOR in used:
         used |= {OPAMP}
-    return "".join(text() for name, text in texts.items() if name in used)
+    if GYRATOR_OTA in used:
+        used |= {OPAMP, OTA}
+    return used
 
 
 def opamp(part: OpAmp, supply: float) -> str:
@@ -52,7 +63,7 @@ def opamp(part: OpAmp, supply: float) -> str:
     return "\n".join([*lines, f".ends {OPAMP}"]) + "\n"
 
 
-def ota(part: Ota) -> str:
+def ota(part: Ota, name: str = OTA) -> str:
     """Exact tanh of a bipolar pair, with whatever makes it less than ideal."""
     bias = "i(v_bias)"
     slope = "" if part.slope == 1.0 else f"{num(part.slope)}*"
@@ -65,7 +76,7 @@ def ota(part: Ota) -> str:
     gain = drifting("(1+{ge})", part.gain_per_decade)
     lines = [
         "* OTA: bias current times tanh(v(p,n) / 2 Vt)",
-        f".subckt {OTA} p n bias out vcc vee vos={num(part.offset)} ge={num(part.gain_error)}",
+        f".subckt {name} p n bias out vcc vee vos={num(part.offset)} ge={num(part.gain_error)}",
     ]
     if part.bias_voltage_per_decade:
         pin = drifting(num(part.bias_voltage), part.bias_voltage_per_decade)
@@ -84,7 +95,7 @@ def ota(part: Ota) -> str:
             f"b_{pin} {pin} 0 i={bias}*0.5*(1{sign}{tanh})/{num(part.beta)}"
             for pin, sign in (("p", "+"), ("n", "-"))
         ]
-    return "\n".join([*lines, f".ends {OTA}"]) + "\n"
+    return "\n".join([*lines, f".ends {name}"]) + "\n"
 
 
 def multiplier(part: Multiplier) -> str:
@@ -126,6 +137,54 @@ def gyrator() -> str:
 * gyrator: draws v(p2) / r at p1 and gives v(p1) / r at p2
 .subckt {GYRATOR} p1 p2 vcc vee r=1e5
 {pairs}.ends {GYRATOR}
+"""
+
+
+# Of a gyrator of OTAs, for each source: resistors, in parts of that of the gyrator or in ohm.
+OTA_SHARES = {"r_in": 1.0, "r_bias_ref": 2.0, "r_bias_out": 2.0}
+OTA_OHM = {"r_down": 9100.0, "r_foot": 470.0, "r_even": 9100.0, "r_flat": 470.0}
+INVERT_OHM = 1e5  # both of the amplifier that inverts, in the second source
+OTA_LAG = 15e-12  # F, keeps the loop around the first OTA stable
+
+
+def gyrator_ota() -> str:
+    """Two translinear sources of ``1 / r``: no thermal voltage is left in what they do.
+
+    An op-amp drives the pair of a first OTA until its output takes the current ``v / r`` away;
+    a second OTA with the same pair and the same bias current repeats that, whatever tanh and the
+    temperature are (B. Gilbert, "Translinear circuits: a proposed classification", Electronics
+    Letters 1975). Both OTAs stand the same way around, so that the offsets of their mirrors
+    cancel; the source that must not invert has an inverting amplifier in front.
+    """
+    sources = "".join(_translinear(k, source) for k, source in ((1, "b1"), (2, "i2")))
+    return f"""\
+* gyrator of OTAs: draws v(p2) / r at p1 and gives v(p1) / r at p2
+.subckt {GYRATOR_OTA} p1 p2 vcc vee r=1e5
+x_follow_1 p2 b1 b1 vcc vee {OPAMP}
+x_follow_2 p1 b2 b2 vcc vee {OPAMP}
+x_invert_2 0 n2 i2 vcc vee {OPAMP}
+r_invert_a_2 b2 n2 {num(INVERT_OHM)}
+r_invert_b_2 i2 n2 {num(INVERT_OHM)}
+{sources}.ends {GYRATOR_OTA}
+"""
+
+
+def _translinear(k: int, source: str) -> str:
+    """Into port k the current ``-v(source) / r``."""
+    share = {name: f"{{{num(part)}*r}}" for name, part in OTA_SHARES.items()}
+    ohm = {name: num(value) for name, value in OTA_OHM.items()}
+    return f"""\
+r_in_{k} {source} q{k} {share["r_in"]}
+x_drive_{k} 0 q{k} o{k} vcc vee {OPAMP}
+c_lag_{k} o{k} q{k} {num(OTA_LAG)}
+r_down_{k} o{k} d{k} {ohm["r_down"]}
+r_foot_{k} d{k} 0 {ohm["r_foot"]}
+r_even_{k} e{k} 0 {ohm["r_even"]}
+r_flat_{k} e{k} 0 {ohm["r_flat"]}
+r_bias_ref_{k} vcc f{k} {share["r_bias_ref"]}
+r_bias_out_{k} vcc g{k} {share["r_bias_out"]}
+x_ref_{k} d{k} e{k} f{k} q{k} vcc vee {OTA}
+x_out_{k} d{k} e{k} g{k} p{k} vcc vee {OTA}
 """
 
 

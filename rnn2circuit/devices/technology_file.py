@@ -1,25 +1,37 @@
 """Technology files: TOML with nothing but numbers, each by a name that is known here."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from rnn2circuit.devices.bipolar import PARAMETERS, bjt
-from rnn2circuit.devices.technology import Multiplier, OpAmp, Ota, Technology
+from rnn2circuit.devices import bipolar, mos
+from rnn2circuit.devices.technology import (
+    SUBTHRESHOLD,
+    TECHNOLOGIES,
+    Multiplier,
+    OpAmp,
+    Ota,
+    Technology,
+)
 from rnn2circuit.errors import UsageError
 
 LARGEST_FILE = 100_000  # bytes
 PARTS = {"opamp": OpAmp, "ota": Ota, "multiplier": Multiplier}
-TRANSISTORS = ("npn", "pnp")
+# Model cards: what they may hold, and what makes one of it.
+CARDS: Mapping[str, tuple[Mapping[str, Any], Callable[[Mapping[str, float]], Any]]] = {
+    **dict.fromkeys(("npn", "pnp"), (bipolar.PARAMETERS, bipolar.bjt)),
+    **dict.fromkeys(("nmos", "pmos"), (mos.PARAMETERS, mos.mosfet)),
+}
 
 
 def read_technology(path: str | Path) -> Technology:
-    """A technology from a file; what the file leaves out is as in `Technology`.
+    """A technology by its name, or from a file; what that leaves out is as in `Technology`.
 
     A table ``[npn]`` or ``[pnp]`` replaces a whole model card: what it leaves out is not taken
-    from the generic one, but is what SPICE takes by default.
+    from the generic one, but is what SPICE takes by default. With ``[nmos]`` or ``[pmos]`` the
+    rest is as in `SUBTHRESHOLD`.
 
     Raises
     ------
@@ -27,6 +39,8 @@ def read_technology(path: str | Path) -> Technology:
         If the file cannot be read, is not TOML, has a key that is not known, or a value that is
         not a number or out of range.
     """
+    if path in TECHNOLOGIES:
+        return TECHNOLOGIES[str(path)]
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -50,8 +64,9 @@ def technology_from(table: Mapping[str, Any], where: str) -> Technology:
     UsageError
         As `read_technology`.
     """
-    tables = (*PARTS, *TRANSISTORS)
-    own = [f.name for f in fields(Technology) if f.name not in tables]
+    tables = (*PARTS, *CARDS)
+    base = SUBTHRESHOLD if {"nmos", "pmos"} & set(table) else Technology()
+    own = [f.name for f in fields(Technology) if f.name not in (*tables, "gyrator")]
     _known(table, (*own, *tables), where)
     values: dict[str, Any] = {
         name: _number(table[name], name, where) for name in own if name in table
@@ -62,15 +77,15 @@ def technology_from(table: Mapping[str, Any], where: str) -> Technology:
         place = f"[{name}] of {where}"
         if not isinstance(table[name], dict):
             raise UsageError(f"{name} in {where} must be a table, [{name}]")
-        part = PARTS.get(name)
-        keys = list(PARAMETERS) if part is None else [f.name for f in fields(part)]
+        part: Any = getattr(base, name) if name in PARTS else None
+        keys = list(CARDS[name][0]) if part is None else [f.name for f in fields(part)]
         _known(table[name], keys, place)
         numbers = {key: _number(value, key, place) for key, value in table[name].items()}
         try:
-            values[name] = bjt(numbers) if part is None else part(**numbers)
+            values[name] = CARDS[name][1](numbers) if part is None else replace(part, **numbers)
         except UsageError as error:
             raise UsageError(f"{place}: {error}") from error
-    return Technology(**values)
+    return replace(base, **values)
 
 
 def _known(table: Mapping[str, Any], keys: tuple[str, ...] | list[str], where: str) -> None:

@@ -5,10 +5,29 @@ stay macromodels: nobody builds those from single transistors.
 """
 
 from rnn2circuit.devices.bipolar import Bjt
-from rnn2circuit.devices.macromodels import GYRATOR, MULTIPLIER, OPAMP, OTA, gyrator, opamp
+from rnn2circuit.devices.macromodels import (
+    GYRATOR,
+    GYRATOR_OTA,
+    MULTIPLIER,
+    OPAMP,
+    OTA,
+    OTA_MOS,
+    gyrator,
+    gyrator_ota,
+    opamp,
+    with_what_they_need,
+)
+from rnn2circuit.devices.mos import Mosfet
 from rnn2circuit.devices.technology import Technology
 
 NPN, PNP = "r2c_npn", "r2c_pnp"
+NMOS, PMOS = "r2c_nmos", "r2c_pmos"
+MOS_LEVEL = "level=8 version=3.3.0"  # BSIM3v3
+# um, width and length. The pair is wide, which is what keeps it in weak inversion; mirrors are
+# long, because what a drain's voltage does to a current falls with the length, and no longer,
+# because their gates are what makes an OTA slow.
+MOS_PAIR, MOS_SINK, MOS_SOURCE = (200, 2), (10, 10), (20, 10)
+DRAIN = 0.6  # um, length of drains and sources
 JUNCTION = 0.65  # V, base to emitter, for which the bias of the multiplier is laid out
 
 # Currents of the multiplier: enough to be fast, too little for emitter resistances to matter.
@@ -28,25 +47,29 @@ def device_library(technology: Technology, used: frozenset[str]) -> str:
 
     Model cards stand inside of the parts that use them, where no other netlist's can meet them.
     """
-    if GYRATOR in used:
-        used |= {OPAMP}
+    used = with_what_they_need(used)
     cards = card(NPN, "npn", technology.npn) + card(PNP, "pnp", technology.pnp)
     texts: list[str] = []
     if used & {OPAMP, MULTIPLIER}:
         texts.append(opamp(technology.opamp, technology.supply))
     if OTA in used:
         texts.append(ota(cards))
+    if OTA_MOS in used and technology.nmos is not None and technology.pmos is not None:
+        texts.append(mos_ota(technology.nmos, technology.pmos))
     if GYRATOR in used:
         texts.append(gyrator())
+    if GYRATOR_OTA in used:
+        texts.append(gyrator_ota())
     if MULTIPLIER in used:
         texts.append(multiplier(technology, cards))
     return "".join(texts)
 
 
-def card(name: str, kind: str, transistor: Bjt) -> str:
+def card(name: str, kind: str, transistor: Bjt | Mosfet) -> str:
     """A model card."""
     values = " ".join(f"{parameter}={value!r}" for parameter, value in transistor.parameters)
-    return f".model {name} {kind}({values})\n"
+    level = f"{MOS_LEVEL} " if isinstance(transistor, Mosfet) else ""
+    return f".model {name} {kind}({level}{values})\n"
 
 
 def ota(cards: str) -> str:
@@ -77,6 +100,41 @@ q_13 m3 m3 vee {NPN}
 q_14 out back m3 {NPN}
 .ends {OTA}
 """
+
+
+def mos_ota(nmos: Mosfet, pmos: Mosfet) -> str:
+    """Ten MOS transistors in weak inversion: a pair, its tail, and three plain mirrors."""
+    n, p = (f"{kind} {_size(size)}" for kind, size in ((NMOS, MOS_SINK), (PMOS, MOS_SOURCE)))
+    pair = f"{NMOS} {_size(MOS_PAIR)}"
+    return f"""\
+* OTA of MOS transistors in weak inversion: bias current times tanh(v(p,n) / 2 Vt n)
+.subckt {OTA_MOS} p n bias out vcc vee vos=0.0 ge=0.0
+{card(NMOS, "nmos", nmos)}{card(PMOS, "pmos", pmos)}v_os pp p {{vos}}
+v_bias bias inner 0
+f_ge 0 inner v_bias {{ge}}
+m_1 inner inner vee vee {n}
+m_2 tail inner vee vee {n}
+m_3 a pp tail vee {pair}
+m_4 b n tail vee {pair}
+m_5 a a vcc vcc {p}
+m_6 out a vcc vcc {p}
+m_7 b b vcc vcc {p}
+m_8 back b vcc vcc {p}
+m_9 back back vee vee {n}
+m_10 out back vee vee {n}
+.ends {OTA_MOS}
+"""
+
+
+def _size(size: tuple[int, int]) -> str:
+    """Width and length, and what drains and sources have of area and circumference."""
+    width, length = size
+    area, around = width * DRAIN, 2 * (width + DRAIN)
+    values = {"w": width, "l": length, "pd": around, "ps": around}
+    return " ".join(
+        [f"{name}={um * 1e-6:.6g}" for name, um in values.items()]
+        + [f"{name}={area * 1e-12:.6g}" for name in ("ad", "as")]
+    )
 
 
 def multiplier(technology: Technology, cards: str) -> str:

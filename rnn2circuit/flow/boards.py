@@ -25,11 +25,13 @@ import numpy as np
 
 from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.circuit.circuit import Circuit
+from rnn2circuit.circuit.testbench import Source, SupplySource
 from rnn2circuit.errors import SimulationError, SimulationTimeout, UsageError
 from rnn2circuit.flow.budget import error_budget
 from rnn2circuit.flow.compile import Compiled
 from rnn2circuit.flow.run import Simulation, simulate
-from rnn2circuit.lowering.spread import Errors, draw, one_sigma, with_errors
+from rnn2circuit.lowering.realistic import SUPPLIES
+from rnn2circuit.lowering.spread import Errors, draw, one_sigma, rails_of, with_errors
 from rnn2circuit.models.trajectory import Trajectory
 from rnn2circuit.report.tolerance import Outcome
 from rnn2circuit.verify.steps import held_states
@@ -66,13 +68,16 @@ class Bench:
 def measure_drawn(bench: Bench, seed: np.random.SeedSequence) -> Outcome:
     """One board with every part off by chance."""
     board = draw(bench.errors, np.random.default_rng(seed))
-    return measure(bench, with_errors(bench.circuit, bench.errors, board))
+    circuit = with_errors(bench.circuit, bench.errors, board)
+    return measure(bench, circuit, rails=rails_of(bench.errors, board))
 
 
-def measure(bench: Bench, circuit: Circuit, celsius: float | None = None) -> Outcome:
-    """One board against the model's own solution."""
+def measure(
+    bench: Bench, circuit: Circuit, celsius: float | None = None, *, rails: Vector | None = None
+) -> Outcome:
+    """One board against the model's own solution; `rails` are factors of supplies and reference."""
     try:
-        done = _simulate(bench, circuit, celsius)
+        done = _simulate(bench, circuit, celsius, rails)
     except SimulationTimeout:
         return Outcome(failure=TIMEOUT)
     except SimulationError as error:
@@ -92,13 +97,13 @@ def measure(bench: Bench, circuit: Circuit, celsius: float | None = None) -> Out
     )
 
 
-def trace(bench: Bench, circuit: Circuit) -> Matrix:
+def trace(bench: Bench, circuit: Circuit, *, rails: Vector | None = None) -> Matrix:
     """Error of every state at `GRID` times, shape (GRID, n), in parts of range.
 
     The error is what is interpolated, not the waveform: it is small, and so is what a straight
     line between two points of the simulator adds.
     """
-    t, error = relative_error(_simulate(bench, circuit, None))
+    t, error = relative_error(_simulate(bench, circuit, None, rails))
     at = np.linspace(0.0, float(t[-1]), GRID)
     return np.column_stack([np.interp(at, t, column) for column in error.T])
 
@@ -110,7 +115,8 @@ def shift_of_part(bench: Bench, exact: Matrix, which: int, instance: int) -> Vec
     """
     board = one_sigma(bench.errors, which, instance)
     try:
-        moved = trace(bench, with_errors(bench.circuit, bench.errors, board))
+        circuit = with_errors(bench.circuit, bench.errors, board)
+        moved = trace(bench, circuit, rails=rails_of(bench.errors, board))
     except SimulationTimeout:
         return TIMEOUT
     except SimulationError as error:
@@ -139,10 +145,14 @@ def _rms(t: Vector, error: Matrix) -> Vector:
     return np.sqrt((h * square).sum(axis=0) / h.sum())
 
 
-def _simulate(bench: Bench, circuit: Circuit, celsius: float | None) -> Simulation:
+def _simulate(
+    bench: Bench, circuit: Circuit, celsius: float | None, rails: Vector | None
+) -> Simulation:
     compiled = bench.compiled
     title = [f"rnn2circuit: a board of {compiled.name}"]
     hot = replace(compiled.bench, temperature=celsius)
+    if rails is not None:
+        hot = replace(hot, sources=_off(hot.sources, rails))
     board = replace(
         compiled,
         netlist=write_subcircuit(
@@ -151,6 +161,17 @@ def _simulate(bench: Bench, circuit: Circuit, celsius: float | None) -> Simulati
         testbench=write_testbench(hot, title=title),
     )
     return simulate(board, simulator=bench.simulator, timeout=bench.timeout)
+
+
+def _off(sources: tuple[tuple[str, Source], ...], rails: Vector) -> tuple[tuple[str, Source], ...]:
+    """The sources with supplies and reference off by these factors."""
+    by_port: dict[str, float] = dict(zip(SUPPLIES, rails.tolist(), strict=True))
+    return tuple(
+        (port, SupplySource(voltage=source.voltage * by_port[port]))
+        if isinstance(source, SupplySource)
+        else (port, source)
+        for port, source in sources
+    )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 
 from rnn2circuit.arrays import Vector
 from rnn2circuit.devices.calibration import Calibration, MultiplierFit, StageFit
-from rnn2circuit.devices.macromodels import MULTIPLIER, OPAMP, OTA, macro_library
+from rnn2circuit.devices.macromodels import MULTIPLIER, OPAMP, OTA, OTA_MOS, macro_library
 from rnn2circuit.devices.technology import THERMAL, Technology
 from rnn2circuit.devices.transistors import BANDWIDTH, device_library
 from rnn2circuit.simulate.interface import Deck
@@ -25,7 +25,6 @@ from rnn2circuit.simulate.ngspice import Ngspice
 
 Parts: TypeAlias = Literal["macro", "device"]
 
-SMALLEST_BIAS = 1e-7  # A
 FITS_PER_DECADE = 2  # gain, slope and offset change slowly with the logarithm of the current
 ARGUMENTS = np.linspace(-4.0, 4.0, 21)  # of tanh, at an output of 0 V
 # Arguments at which the output is also held away from 0 V, in parts of the stages' swing.
@@ -40,6 +39,7 @@ FITTED_DECADES = (-1.8, 0.2)
 BASE_SHARE = 0.82
 SILENT = 1e9  # of a current gain or an Early voltage: as good as infinite
 OPTIONS = ".options reltol=1e-6 abstol=1e-13 vntol=1e-8 itl1=1000"
+FAINT = ".options abstol=1e-17 vntol=1e-9 gmin=1e-16"  # of weak inversion; the last of two counts
 TIMEOUT = 120.0  # s, of one deck
 
 
@@ -59,8 +59,9 @@ def calibrate(technology: Technology, parts: Parts = "device") -> Calibration:
         If ngspice is not there, or finds no operating point.
     """
     most = technology.ota.largest_bias
-    count = max(2, 1 + round(FITS_PER_DECADE * np.log10(most / SMALLEST_BIAS)))
-    biases = np.geomspace(SMALLEST_BIAS, most, count).tolist()
+    least = technology.ota.smallest_bias
+    count = max(2, 1 + round(FITS_PER_DECADE * np.log10(most / least)))
+    biases = np.geomspace(least, most, count).tolist()
     swings = (np.array(SWINGS) * technology.swing).tolist()
     return Calibration(
         driving=tuple(_driver(technology, parts, bias) for bias in biases),
@@ -68,7 +69,9 @@ def calibrate(technology: Technology, parts: Parts = "device") -> Calibration:
             name: tuple(_loaded(technology, parts, lowest, swing) for swing in swings)
             for name, lowest in (("tanh", -1.0), ("logistic", 0.0))
         },
-        multiplier=_calibrate_multiplier(technology, parts),
+        multiplier=MultiplierFit()  # it has none
+        if technology.is_mos
+        else _calibrate_multiplier(technology, parts),
     )
 
 
@@ -140,7 +143,9 @@ def _sweep_stage(
     technology: Technology, parts: Parts, bias: float, z: Vector, v_out: Vector
 ) -> tuple[Vector, float]:
     """Output current in parts of the bias, and the voltage of the bias pin."""
+    part = OTA_MOS if technology.is_mos else OTA
     lines = [f"v_cc vcc 0 {technology.supply!r}", f"v_ee vee 0 {-technology.supply!r}"]
+    lines += [FAINT] if technology.is_mos else []
     for k, (argument, out) in enumerate(zip(z.tolist(), v_out.tolist(), strict=True)):
         ohm = technology.pair_resistance
         lines += [
@@ -149,10 +154,10 @@ def _sweep_stage(
             f"r_n{k} n{k} 0 {ohm!r}",
             f"i_b{k} 0 b{k} {bias!r}",
             f"v_o{k} o{k} 0 {out!r}",
-            f"x_{k} p{k} n{k} b{k} o{k} vcc vee {OTA}",
+            f"x_{k} p{k} n{k} b{k} o{k} vcc vee {part}",
         ]
     wanted = [f"i(v_o{k})" for k in range(len(z))] + [f"v(b{k})" for k in range(len(z))]
-    text = library(technology, parts, frozenset({OTA}))
+    text = library(technology, parts, frozenset({part}))
     values = _measure(text, lines, wanted)
     current, pin = np.split(values, 2)
     return current / bias, float(pin.mean()) + technology.supply
@@ -273,9 +278,13 @@ def calibration_notes(calibration: Calibration | None) -> tuple[str, ...]:
         return ()
     stages = (*calibration.driving, *(fit for fits in calibration.loaded.values() for fit in fits))
     multiplier = calibration.multiplier
+    products = (
+        f", multipliers by {multiplier.error:.1e} and {multiplier.residual:.1e} of their unit"
+        if multiplier.error
+        else ""
+    )
     return (
         "values are corrected for what the parts were measured to do: stages are off by up to "
         f"{max(s.error for s in stages):.1e} of their amplitude before and "
-        f"{max(s.residual for s in stages):.1e} after, multipliers by {multiplier.error:.1e} and "
-        f"{multiplier.residual:.1e} of their unit",
+        f"{max(s.residual for s in stages):.1e} after{products}",
     )

@@ -20,6 +20,7 @@ from rnn2circuit.flow.coordinates import change_states, read_coordinates, with_c
 from rnn2circuit.flow.levels import Level, Lowered, at_level, realistic_scale
 from rnn2circuit.flow.recommend import StrategyChoice, choose_strategy
 from rnn2circuit.flow.speed import speed_notes
+from rnn2circuit.flow.swing import check_swing
 from rnn2circuit.flow.values import (
     RoundedRealization,
     Values,
@@ -170,6 +171,12 @@ class Compiled:
         return replace(self, bench=bench, testbench=write_testbench(bench, title=title))
 
 
+EXPERIMENTAL = (
+    "OTAs are of MOS transistors in weak inversion: an experimental technology of generic "
+    "transistors, op-amps and resistors that no process has at these values as they are"
+)
+
+
 def compile_model(
     model: AbstractNetwork,
     *,
@@ -297,7 +304,7 @@ def compile_model(
         realizer=realizer,
         capacitance=capacitance,
     )
-    if not allow_negative:
+    if not allow_negative and level == "ideal":  # parts are never negative
         refuse_negative(realization.circuit, target, coupling)
     rounded = None
     if values is not None and level == "ideal":
@@ -345,7 +352,11 @@ def compile_model(
         rounding="" if rounded is None else rounded.series,
         rounding_error=None if rounded is None else rounded.error,
         preferred="" if level == "ideal" or values is None else values.round or "",
+        transistors="mos" if level != "ideal" and technology.is_mos else "",
     )
+    inside: tuple[str, ...] = ()
+    if isinstance(reference, ReferenceSolution) and states is None:
+        inside = check_swing(realization.circuit, netlist, record, reference, technology)
     changed = None if states is None else states.model
     compiled = _with_testbench(
         netlist,
@@ -368,8 +379,10 @@ def compile_model(
         notes=(
             *realization.circuit.notes,
             *slow,
+            *inside,
             *([f"{bill_summary(lowered.bill)}; see {name}.bom.csv"] if lowered.bill else []),
             *calibration_notes(calibration),
+            *([EXPERIMENTAL] if record.transistors == "mos" else []),
         ),
     )
 

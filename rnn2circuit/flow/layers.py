@@ -65,6 +65,9 @@ class Limits:
 # What realistic parts are allowed, in parts of each state's range. Parts with finite bandwidth are
 # wrong by a few 1e-4 at a time constant of a millisecond; calibrated transistors by a few 1e-3.
 REALISTIC = {"macro": 1e-3, "device": 1e-2}
+# MOS transistors in weak inversion are experimental: plain mirrors, whose output depends on its
+# voltage, and pairs that leave weak inversion as the current grows.
+WEAK_INVERSION = 3e-2
 # Transistors are calibrated by distorting the values, and preferred values are not those wanted:
 # such a netlist read with ideal parts is off by as much; a wrong sign or net is off by far more.
 CALIBRATED = 0.1
@@ -80,6 +83,7 @@ def limits_for(
     given: Mapping[str, float] | None = None,
     *,
     preferred: bool = False,
+    weak_inversion: bool = False,
 ) -> Limits:
     """The limits of a level, but for those that are `given`.
 
@@ -88,10 +92,14 @@ def limits_for(
     preferred : bool
         Whether the values of a realistic level are preferred ones, which cost as much as
         transistors do.
+    weak_inversion : bool
+        Whether the transistors of level device are MOS ones in weak inversion.
     """
     usual: dict[str, float] = HIGH if accuracy == "high" else {}
     if level in REALISTIC:
         allowed = REALISTIC["device" if preferred else level]
+        if weak_inversion and level == "device":
+            allowed = WEAK_INVERSION
         usual = dict.fromkeys(("transient", "outputs", "held"), allowed)
     if level == "device" or (preferred and level in REALISTIC):
         usual["extraction"] = CALIBRATED
@@ -104,7 +112,13 @@ def usual_limits(compiled: Compiled, given: Mapping[str, float] | None = None) -
     preferred = bool(record.preferred)
     # A state of the lattice is the difference of two nets, each with the simulator's own error.
     accuracy = "default" if record.coupling == "balanced" else compiled.accuracy
-    return limits_for(record.level, accuracy, given, preferred=preferred)
+    return limits_for(
+        record.level,
+        accuracy,
+        given,
+        preferred=preferred,
+        weak_inversion=record.transistors == "mos",
+    )
 
 
 def continuous(model: AbstractNetwork) -> AbstractModel:

@@ -8,7 +8,7 @@ import numpy as np
 from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
 from rnn2circuit.devices.calibration import Calibration
-from rnn2circuit.devices.macromodels import GYRATOR, MULTIPLIER, OPAMP, OTA
+from rnn2circuit.devices.macromodels import GYRATOR, GYRATOR_OTA, MULTIPLIER, OPAMP, OTA, OTA_MOS
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.flow.calibrate import library
@@ -31,9 +31,9 @@ STATE_SHARE = 0.45
 STEPS = (5.0, 2.0, 1.0)  # volts per unit are 1, 2 or 5 times a power of ten
 # A sample and hold of 1 kohm and 2 nF is what op-amps drive with ease.
 CELL_IMPEDANCE = 1e6
-# What finite bandwidth costs falls with the time constant: 50 ms instead of 1, with 500 nF; in
-# form rl 2 ms instead of 10 us, with 2 H (a gyrator and a capacitor, of that size).
-SLOWER = {"rc": 50.0, "rl": 200.0}
+# What finite bandwidth costs falls with the time constant: in form rl 2 ms instead of 10 us, with
+# 2 H (a gyrator and a capacitor, of that size).
+SLOWER_RL = 200.0
 SAMPLES = 2001  # of the run, among which its largest values are looked for
 TINY = 1e-9
 
@@ -127,9 +127,12 @@ def realistic_scale(
     impedance = given["impedance"]
     if impedance is None and isinstance(model, AbstractCell):
         impedance = CELL_IMPEDANCE
+    elif impedance is None:
+        impedance = technology.impedance
     seconds = given["seconds_per_unit"]
     if seconds is None and not isinstance(model, AbstractCell):
-        seconds = slowed(SLOWER[given["form"]] * usual.seconds_per_unit, model, technology)
+        slower = SLOWER_RL if given["form"] == "rl" else technology.slower
+        seconds = slowed(slower * usual.seconds_per_unit, model, technology)
     chosen = {"volts_per_unit": float(volts), "impedance": impedance, "seconds_per_unit": seconds}
     return given | chosen
 
@@ -137,6 +140,11 @@ def realistic_scale(
 def parts_in(circuit: Circuit) -> frozenset[str]:
     """The subcircuits that a circuit calls."""
     names = {OpAmps: OPAMP, Otas: OTA, Multipliers: MULTIPLIER, ActiveGyrators: GYRATOR}
-    return frozenset(
+    found = {
         name for kind, name in names.items() if any(isinstance(b, kind) for b in circuit.banks)
-    )
+    }
+    if any(isinstance(b, Otas) and b.kind == "mos" for b in circuit.banks):
+        found = found - {OTA} | {OTA_MOS}
+    if any(isinstance(b, ActiveGyrators) and b.kind == "ota" for b in circuit.banks):
+        found = found - {GYRATOR} | {GYRATOR_OTA}
+    return frozenset(found)

@@ -5,11 +5,12 @@ from dataclasses import replace
 from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.devices.calibration import Calibration
 from rnn2circuit.devices.eseries import Series, decade
-from rnn2circuit.devices.technology import Technology
+from rnn2circuit.devices.technology import KELVIN, NOMINAL, Technology
 from rnn2circuit.errors import UsageError
 from rnn2circuit.flow.values import Values
 from rnn2circuit.lowering.purchase import CapacitorChoice, buy_resistors
 from rnn2circuit.lowering.realistic import lower
+from rnn2circuit.lowering.spread import ptat_legs
 
 CAPACITOR_SERIES: Series = "E6"  # where nothing else is asked for: what is in every drawer
 SCALED = 10.0  # weights of stages may be divided by their swing, up to 8 V
@@ -45,6 +46,8 @@ def place_parts(
         least=SCALED / technology.largest_resistor,
     )
     circuit = lower(ideal, technology, calibration=calibration, capacitors=choice)
+    if values.ptat_legs:
+        circuit = ptat_legs(circuit, KELVIN + NOMINAL)
     if values.round is None:
         return circuit
     pairs = len(decade(values.round)) <= PAIRED if values.pairs is None else values.pairs
@@ -67,7 +70,7 @@ def _check(values: Values) -> None:
     if given:
         raise UsageError(
             f"{given[0]} belongs to linear networks at level ideal; other levels take round, "
-            "round_capacitors, pairs, r_range, c_range and grade"
+            "round_capacitors, pairs, r_range, c_range, grade and ptat_legs"
         )
     if values.pairs is not None and values.round is None:
         raise UsageError("pairs belongs to round, which is not given")

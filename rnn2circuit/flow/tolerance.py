@@ -26,7 +26,8 @@ from rnn2circuit.flow.boards import (
 from rnn2circuit.flow.compile import Compiled
 from rnn2circuit.flow.run import default_timeout
 from rnn2circuit.lowering.bill import part_references
-from rnn2circuit.lowering.spread import SPREADS, Errors, Spread, errors_of, ptat_legs
+from rnn2circuit.lowering.realistic import SUPPLIES
+from rnn2circuit.lowering.spread import RAILS, SPREADS, Errors, Spread, errors_of, ptat_legs
 from rnn2circuit.report.tolerance import Corner, Influence, Rung, Sensitivity, Tolerance
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.verify.task import Task
@@ -227,7 +228,9 @@ def rank(
     ]
     by_group: dict[str, float] = {}
     for (w, _), row in zip(asked, squares, strict=True):
-        group = f"{errors[w].kind}: {circuit.banks[errors[w].bank].meaning}"
+        group = errors[w].kind
+        if errors[w].bank != RAILS:
+            group += f": {circuit.banks[errors[w].bank].meaning}"
         by_group[group] = by_group.get(group, 0.0) + float(row[worst])
     groups = [
         Influence(name=name, shift=float(np.sqrt(square)), state=worst + 1)
@@ -243,6 +246,8 @@ def rank(
 
 def part_name(circuit: Circuit, error: Errors, instance: int) -> str:
     """Element name, and what of it is off where it is not its value."""
+    if error.bank == RAILS:
+        return SUPPLIES[instance + (2 if error.column == "reference" else 0)]
     name = part_references(circuit.banks[error.bank])[instance]
     value = error.column in ("resistance", "capacitance", "inductance")
     return name if value else f"{name} {error.column.replace('_', ' ')}"

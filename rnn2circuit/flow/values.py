@@ -42,6 +42,9 @@ class Values:
         ohm, F, S.
     grade : {"1%", "0.1%"} or None
         Of the parts, at levels other than ideal: None is 1 %.
+    ptat_legs : bool
+        Whether the legs at the inputs of stages grow with absolute temperature, as the thermal
+        voltage does; at levels other than ideal.
     """
 
     round: Series | None = None
@@ -55,6 +58,7 @@ class Values:
     c_range: Range | None = None
     gm_range: Range | None = None
     grade: Grade | None = None
+    ptat_legs: bool = False
 
     @property
     def sized(self) -> bool:
@@ -79,6 +83,8 @@ def check_values(values: Values, model: AbstractNetwork, *, form: str, coupling:
         )
     if values.grade is not None:
         raise UsageError("grade belongs to levels other than ideal, whose parts have tolerances")
+    if values.ptat_legs:
+        raise UsageError("ptat_legs belongs to levels other than ideal, whose stages have legs")
     if values.round is None and (values.round_capacitors is not None or values.pairs):
         raise UsageError("round_capacitors and pairs belong to round, which is not given")
     if values.sized and form != "rc":

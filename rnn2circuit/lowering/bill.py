@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from rnn2circuit.circuit.banks import Bank, Capacitors, Inductors, Resistors, Switches
 from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
+from rnn2circuit.devices.macromodels import INVERT_OHM, OTA_LAG, OTA_OHM, OTA_SHARES
 from rnn2circuit.errors import CircuitError
 
 Grade: TypeAlias = Literal["1%", "0.1%"]
@@ -23,6 +24,9 @@ PASSIVE = ("resistor", "PTAT resistor", "capacitor", "inductor")
 # What `devices.macromodels.gyrator` is made of.
 GYRATOR_OPAMPS = ("x_follow_1", "x_howland_1", "x_follow_2", "x_howland_2")
 GYRATOR_RESISTORS = tuple(f"r_{letter}_{k}" for k in (1, 2) for letter in "abcd")
+# And `gyrator_ota`.
+OTA_GYRATOR_OPAMPS = ("x_follow_1", "x_follow_2", "x_invert_2", "x_drive_1", "x_drive_2")
+OTA_GYRATOR_OTAS = tuple(f"x_{which}_{k}" for k in (1, 2) for which in ("ref", "out"))
 COLUMNS = (
     *("quantity", "part", "value", "unit", "tolerance", "class"),
     *("suggestion", "packages", "references"),
@@ -48,6 +52,9 @@ ICS: Mapping[type[Bank], Ic] = {
     Multipliers: Ic("multiplier", "four-quadrant multiplier with summing pin", "AD633", 1),
     Switches: Ic("switch", "quad analog switch", "DG411", 4),
 }
+MOS_OTA = Ic(
+    "OTA", "ten MOS transistors in weak inversion, on one chip", "chip of one's own", 10**6
+)
 RESISTORS: Mapping[Grade, tuple[str, str, str]] = {  # tolerance, class, suggestion
     "1%": ("1 %", "metal film resistor", "Yageo MFR"),
     "0.1%": ("0.1 %", "thin film resistor", "Vishay TNPW"),
@@ -95,28 +102,46 @@ def bill_of_materials(circuit: Circuit, *, grade: Grade = "1%") -> tuple[BillLin
     for bank in circuit.banks:
         names = part_references(bank)
         if isinstance(bank, ActiveGyrators):
-            inside = [f"{name}.{part}" for name in names for part in GYRATOR_OPAMPS]
-            ics.setdefault(ICS[OpAmps], []).extend(inside)
-        ic = ICS.get(type(bank))
+            for ic, parts in _ics_inside(bank).items():
+                inside = [f"{name}.{part}" for name in names for part in parts]
+                ics.setdefault(ic, []).extend(inside)
+            for name, ohm in zip(names, bank.resistance.tolist(), strict=True):
+                for key, part in _passive_inside(bank, ohm):
+                    passive.setdefault(key, []).append(f"{name}.{part}")
+            continue
+        ic = MOS_OTA if isinstance(bank, Otas) and bank.kind == "mos" else ICS.get(type(bank))
         if ic is not None:
             ics.setdefault(ic, []).extend(names)
             continue
         for name, key in zip(names, _passive_keys(bank), strict=True):
-            inside = [name]
-            if isinstance(bank, ActiveGyrators):
-                inside = [f"{name}.{part}" for part in GYRATOR_RESISTORS]
-            passive.setdefault(key, []).extend(inside)
-    lines = [_ic(ic, ics[ic]) for ic in ICS.values() if ic in ics]
+            passive.setdefault(key, []).append(name)
+    lines = [_ic(ic, ics[ic]) for ic in (*ICS.values(), MOS_OTA) if ic in ics]
     for key in sorted(passive, key=lambda k: (PASSIVE.index(k[0]), k[2])):
         lines.append(_passive(key, passive[key], grade))
     return tuple(lines)
 
 
+def _ics_inside(bank: ActiveGyrators) -> dict[Ic, tuple[str, ...]]:
+    """Integrated parts of one gyrator."""
+    if bank.kind == "howland":
+        return {ICS[OpAmps]: GYRATOR_OPAMPS}
+    return {ICS[OpAmps]: OTA_GYRATOR_OPAMPS, ICS[Otas]: OTA_GYRATOR_OTAS}
+
+
+def _passive_inside(bank: ActiveGyrators, ohm: float) -> list[tuple[tuple[str, str, float], str]]:
+    """Kind, unit and value, and the name, of each resistor and capacitor of one gyrator."""
+    if bank.kind == "howland":
+        return [(("resistor", "ohm", ohm), part) for part in GYRATOR_RESISTORS]
+    values = {f"{name}_{k}": share * ohm for name, share in OTA_SHARES.items() for k in (1, 2)}
+    values |= {f"{name}_{k}": value for name, value in OTA_OHM.items() for k in (1, 2)}
+    values |= {f"r_invert_{which}_2": INVERT_OHM for which in "ab"}
+    found = [(("resistor", "ohm", value), name) for name, value in values.items()]
+    return [*found, *((("capacitor", "F", OTA_LAG), f"c_lag_{k}") for k in (1, 2))]
+
+
 def _passive_keys(bank: Bank) -> list[tuple[str, str, float]]:
     """Kind, unit and value of each."""
     match bank:
-        case ActiveGyrators():
-            return [("resistor", "ohm", ohm) for ohm in bank.resistance.tolist()]
         case Inductors():
             return [("inductor", "H", henry) for henry in bank.inductance.tolist()]
         case Resistors():

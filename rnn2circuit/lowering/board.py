@@ -10,6 +10,7 @@ from rnn2circuit.arrays import Indices, Vector
 from rnn2circuit.circuit.banks import Bank, Capacitors, Inductors, Resistors, Switches
 from rnn2circuit.circuit.circuit import GROUND, Circuit, CircuitBuilder, counting
 from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
+from rnn2circuit.devices.macromodels import OTA_SHARES
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
 
@@ -83,10 +84,26 @@ class Board:
     def multiplier(
         self, role: Role, x: tuple[int, int], y: tuple[int, int], out: int, z: int
     ) -> None:
+        if self.technology.is_mos:
+            raise NotRealizableError(
+                "the network needs products, and a technology of MOS transistors in weak inversion "
+                "has OTAs alone: use a bipolar technology"
+            )
         self._multipliers.setdefault(role, []).append((*x, *y, out, z))
 
     def gyrator(self, role: Role, p1: int, p2: int, siemens: float) -> None:
         """`siemens` is the gyration conductance; of a negative one the ports change places."""
+        technology = self.technology
+        if technology.gyrator == "ota":
+            drop = 2 * technology.supply - technology.ota.bias_voltage
+            ampere = drop * abs(siemens) / OTA_SHARES["r_bias_out"]
+            low, high = technology.ota.smallest_bias, technology.ota.largest_bias
+            if not low <= ampere <= high:
+                raise NotRealizableError(
+                    f"a gyrator of {1 / abs(siemens):.4g} ohm needs a bias of {ampere:.3g} A, OTAs "
+                    f"are good from {low:g} to {high:g} A; change the impedance, or take gyrators "
+                    "of kind howland"
+                )
         ends = (p1, p2) if siemens > 0 else (p2, p1)
         self._gyrators.setdefault(role, []).append((*ends, 1.0 / abs(siemens)))
 
@@ -148,6 +165,7 @@ class Board:
                     p1=_nets(p1),
                     p2=_nets(p2),
                     resistance=ohm,
+                    kind=self.technology.gyrator,
                 )
             )
         for role, rows in self._otas.items():
@@ -163,6 +181,7 @@ class Board:
                     out=out,
                     offset=none,
                     gain_error=none,
+                    kind="mos" if self.technology.is_mos else "bipolar",
                 )
             )
         for role, rows in self._opamps.items():

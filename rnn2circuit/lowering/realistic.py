@@ -5,7 +5,7 @@ One rule per thing that a circuit computes:
 sum in front of a stage
     resistors straight to both inputs of an OTA, positive weights to one and negative ones to the
     other: no amplifier. A resistor to ground at each input makes up the same total conductance.
-    Where the weights are more than that, one op-amp sums them first, at 1 V per unit.
+    Where the weights are more than that, one op-amp sums them first, at 1 V per unit (`sum_volts`).
 stage whose value only drives one state
     the OTA's output current flows into the state's capacitor; its bias sets the gain.
 stage whose value is needed as a voltage
@@ -54,6 +54,7 @@ from rnn2circuit.lowering.purchase import CapacitorChoice, choose_capacitors
 OFFSET_LEFT = 1e-5  # V at the input of a stage: less than a gradient of 0.01 degrees makes
 
 SUPPLIES = ("vcc", "vee", "vref")
+ARGUMENT = "_z"  # behind the name of a stage: the net of its summed argument
 
 STATE = Role("state", "state capacitors")
 HELD = Role("held", "capacitors that sample and hold")
@@ -333,8 +334,11 @@ class _Lowering:
         terms = self._terms(argument, name)
         weights = [(net, per_unit * w, what) for net, w, what in terms]
         if max(_sides(weights)) > 1.0:
-            summed = self._summed(terms, f"{name}_z")
-            weights = [(summed, per_unit, f"the sum {name}")]
+            volts = technology.sum_volts
+            summed = self._summed(
+                [(net, volts * w, what) for net, w, what in terms], f"{name}{ARGUMENT}"
+            )
+            weights = [(summed, per_unit / volts, f"the sum {name}")]
             self.crowded.append(name)
         return self._passive_sum(name, weights, total, (PAIR, LEG))
 

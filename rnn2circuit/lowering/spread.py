@@ -21,6 +21,7 @@ from rnn2circuit.errors import UsageError
 from rnn2circuit.lowering import realistic as roles
 from rnn2circuit.lowering.board import Role
 
+RAILS = -1  # in place of a bank: the supplies and the reference, in the order of `roles.SUPPLIES`
 UNIFORM = math.sqrt(3.0)  # half width of a uniform distribution over its standard deviation
 
 
@@ -35,6 +36,8 @@ class Spread:
     ota_gain: float = 0.0  # relative, normal
     multiplier_gain: float = 0.0  # relative, normal
     multiplier_offset: float = 0.0  # V, normal; of both factors and of the output
+    supply: float = 0.0  # relative, uniform; of each supply by itself
+    reference: float = 0.0  # relative, uniform
     trims: tuple[str, ...] = ()  # which of `TRIMS` were done
 
     def __post_init__(self) -> None:
@@ -134,7 +137,7 @@ class Errors:
     Attributes
     ----------
     bank : int
-        Position in the circuit.
+        Position in the circuit, or `RAILS`.
     size : float
         Of a uniform distribution half its width, of a normal one its standard deviation.
     relative : bool
@@ -166,6 +169,18 @@ def errors_of(circuit: Circuit, spread: Spread) -> tuple[Errors, ...]:
                     uniform=uniform,
                 )
             )
+    for column, count, size in (("supply", 2, spread.supply), ("reference", 1, spread.reference)):
+        found.append(
+            Errors(
+                bank=RAILS,
+                column=column,
+                kind=column,
+                count=count,
+                size=size,
+                relative=True,
+                uniform=True,
+            )
+        )
     return tuple(found)
 
 
@@ -222,10 +237,18 @@ def with_errors(circuit: Circuit, errors: Sequence[Errors], board: Sequence[Vect
     """The circuit with its parts off: `board` as `draw` gives it."""
     banks = list(circuit.banks)
     for e, unit in zip(errors, board, strict=True):
+        if e.bank == RAILS:
+            continue
         value: Vector = getattr(banks[e.bank], e.column)
         changed = value * (1.0 + e.size * unit) if e.relative else value + e.size * unit
         banks[e.bank] = replace(banks[e.bank], **{e.column: changed})
     return replace(circuit, banks=tuple(banks))
+
+
+def rails_of(errors: Sequence[Errors], board: Sequence[Vector]) -> Vector:
+    """By which factors the supplies and the reference are off, shape (3,)."""
+    parts = [1.0 + e.size * u for e, u in zip(errors, board, strict=True) if e.bank == RAILS]
+    return np.concatenate(parts) if parts else np.ones(len(roles.SUPPLIES))
 
 
 def perturbed(circuit: Circuit, spread: Spread, rng: np.random.Generator) -> Circuit:

@@ -65,6 +65,17 @@ class Deck:
                 )
 
 
+def inlined(deck: Deck) -> list[str]:
+    """The lines of a deck as one text, with each ``.include`` replaced by the file it names."""
+    lines: list[str] = []
+    for line in deck.files[deck.main].splitlines():
+        if line.startswith(".include "):
+            lines += deck.files[line.split()[1]].splitlines()
+        else:
+            lines.append(line)
+    return lines
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Waveforms:
     """An accepted simulation, on the simulator's own time points.

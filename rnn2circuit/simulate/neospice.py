@@ -18,8 +18,9 @@ import numpy as np
 
 from rnn2circuit.errors import OutOfScopeError, SimulationError
 from rnn2circuit.simulate.acceptance import check_data, check_log, tail
-from rnn2circuit.simulate.interface import Deck, Waveforms
+from rnn2circuit.simulate.interface import Deck, Waveforms, inlined
 from rnn2circuit.simulate.process import (
+    import_path,
     private_directory,
     run_process,
     scrubbed_environment,
@@ -70,7 +71,7 @@ class Neospice:
             done = run_process(
                 [self.python, "-m", "rnn2circuit.simulate.neospice_child", DECK, RESULT, *names],
                 directory=directory,
-                environment=scrubbed_environment(directory) | {"PYTHONPATH": _import_path()},
+                environment=scrubbed_environment(directory) | {"PYTHONPATH": import_path()},
                 timeout=timeout,
             )
             warnings = check_log(done.log)
@@ -110,13 +111,7 @@ def flatten(deck: Deck) -> str:
         If an initial condition inside a subcircuit names something that is not a port of its one
         instance.
     """
-    lines: list[str] = []
-    for line in deck.files[deck.main].splitlines():
-        if line.startswith(".include "):
-            lines += deck.files[line.split()[1]].splitlines()
-        else:
-            lines.append(line)
-    return "\n".join(_hoisted(lines)) + "\n"
+    return "\n".join(_hoisted(inlined(deck))) + "\n"
 
 
 def _hoisted(lines: list[str]) -> list[str]:
@@ -148,8 +143,3 @@ def _hoisted(lines: list[str]) -> list[str]:
         moved.append(f".ic v({nets[found[1]]})={found[2]}")
     at = next(k for k, line in enumerate(kept) if line.startswith(".ends")) + 1
     return [*kept[:at], *moved, *kept[at:]]
-
-
-def _import_path() -> str:
-    """Where the child finds what the parent found."""
-    return ":".join(p for p in sys.path if p)

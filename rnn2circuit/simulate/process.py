@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -98,6 +99,11 @@ def scrubbed_environment(directory: Path) -> dict[str, str]:
         "SPICE_SCRIPTS": str(directory),
         "OMP_NUM_THREADS": "1",
     }
+
+
+def import_path() -> str:
+    """Where a child that runs this package finds what its parent found."""
+    return os.pathsep.join(p for p in sys.path if p)
 
 
 def run_process(

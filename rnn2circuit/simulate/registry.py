@@ -7,9 +7,13 @@ from rnn2circuit.simulate.gnucap import Gnucap
 from rnn2circuit.simulate.interface import Simulator
 from rnn2circuit.simulate.neospice import Neospice
 from rnn2circuit.simulate.ngspice import Ngspice
+from rnn2circuit.simulate.pyspice import PySpice
 
 # In order of preference: a separate program with its own release cycle before the embedded engine.
-SIMULATORS: Mapping[str, Callable[[], Simulator]] = {"ngspice": Ngspice, "neospice": Neospice}
+PREFERRED: Mapping[str, Callable[[], Simulator]] = {"ngspice": Ngspice, "neospice": Neospice}
+
+# PySpice is under GPL-3: it runs for those who name it.
+SIMULATORS: Mapping[str, Callable[[], Simulator]] = {**PREFERRED, "pyspice": PySpice}
 
 # Those that may look at the same netlist besides: gnucap reads linear ones only.
 CROSS_SIMULATORS: Mapping[str, Callable[[], Simulator]] = {"gnucap": Gnucap, "neospice": Neospice}
@@ -31,7 +35,7 @@ def simulator_named(name: str | None) -> Simulator:
         program = SIMULATORS[name]()
         program.version()  # says what to do where it is missing
         return program
-    for make in SIMULATORS.values():
+    for make in PREFERRED.values():
         program = make()
         if program.is_available():
             return program

@@ -44,6 +44,7 @@ def make_testbench(
             *((m.port, SupplySource(voltage=m.voltage)) for m in ports.supplies),
         ),
         level=record.level,
+        faint=record.transistors == "mos",
         recorded=tuple(m.port for m in (*ports.states, *ports.outputs)),
         transient=Transient(
             step=step * seconds, stop=duration * seconds, from_initial=record.form == "rl"

@@ -31,6 +31,7 @@ _LAYOUT = {
     **dict.fromkeys("fh", "nne"),
     "s": "nnnnm",
     "q": "nnnm",
+    "m": "nnnnm",
 }
 _IC = re.compile(r"v\s*\(\s*([^()\s]+)\s*\)\s*=")
 _GROUND = ("0", "gnd")

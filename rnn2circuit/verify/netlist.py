@@ -242,6 +242,9 @@ def _controlled_by_current(n: Netlist, name: str, tokens: list[str], line: str) 
 def _resistor(n: Netlist, name: str, tokens: list[str], line: str) -> None:
     if len(tokens) == 5 and tokens[4] == "noisy=0":
         tokens = tokens[:4]
+    if len(tokens) == 5 and tokens[4].startswith("tc1="):
+        number_of(tokens[4][4:])  # a drift from 27 degrees, at which circuits are read
+        tokens = tokens[:4]
     _expect(tokens, 4, line)
     value = number_of(tokens[3])
     if value == 0:

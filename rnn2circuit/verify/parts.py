@@ -11,6 +11,7 @@ from rnn2circuit.errors import UnverifiableError
 from rnn2circuit.verify.netlist import GROUND, Netlist, number_of
 
 BIAS_PIN = 1.2  # V of an OTA's bias pin above its negative supply
+MOS_PIN, MOS_SLOPE = 0.45, 0.8  # likewise, and what counts of the gates' voltage
 THERMAL = 8.617333262e-5 * 300.15  # V, at 27 degrees Celsius
 UNIT = 10.0  # V: a multiplier's output is x y / UNIT + z
 
@@ -22,12 +23,22 @@ def _opamp(n: Netlist, name: str, pins: list[str]) -> None:
 
 
 def _ota(n: Netlist, name: str, pins: list[str]) -> None:
+    _any_ota(n, name, pins, pin_volts=BIAS_PIN, slope=1.0)
+
+
+def _mos_ota(n: Netlist, name: str, pins: list[str]) -> None:
+    """In weak inversion a part of the gate's voltage counts."""
+    _any_ota(n, name, pins, pin_volts=MOS_PIN, slope=MOS_SLOPE)
+
+
+def _any_ota(n: Netlist, name: str, pins: list[str], *, pin_volts: float, slope: float) -> None:
     p, m, bias, out, _, negative = pins
     inner, argument = f"{name}.bias", f"{name}.z"
     pin, sense = f"v.{name}.pin", f"v.{name}.sense"
-    n.v.append((pin, n.node(bias), n.node(inner), BIAS_PIN))
+    n.v.append((pin, n.node(bias), n.node(inner), pin_volts))
     n.v.append((sense, n.node(inner), n.node(negative), 0.0))
-    n.e.append((f"e.{name}", n.node(argument), GROUND, n.node(p), n.node(m), 1.0 / (2.0 * THERMAL)))
+    gain = slope / (2.0 * THERMAL)
+    n.e.append((f"e.{name}", n.node(argument), GROUND, n.node(p), n.node(m), gain))
     n.b.append((f"b.{name}", GROUND, n.node(out), "i", f"i({sense})*tanh(v({argument}))"))
 
 
@@ -51,10 +62,11 @@ def _gyrator(n: Netlist, name: str, pins: list[str], ohm: float) -> None:
 _PARTS: dict[str, tuple[int, Callable[[Netlist, str, list[str]], None]]] = {
     "r2c_opamp": (5, _opamp),
     "r2c_ota": (6, _ota),
+    "r2c_ota_mos": (6, _mos_ota),
     "r2c_multiplier": (8, _multiplier),
 }
-_GYRATOR, _GYRATOR_PINS = "r2c_gyrator", 4
-IDEAL_PARTS = frozenset({*_PARTS, _GYRATOR})
+_GYRATORS, _GYRATOR_PINS = ("r2c_gyrator", "r2c_gyrator_ota"), 4
+IDEAL_PARTS = frozenset({*_PARTS, *_GYRATORS})
 
 
 def place(netlist: Netlist, line: str) -> None:
@@ -69,13 +81,13 @@ def place(netlist: Netlist, line: str) -> None:
     """
     name, *pins, part = [field for field in line.split() if "=" not in field]
     values = dict(field.split("=", 1) for field in line.split() if "=" in field)
-    count = _GYRATOR_PINS if part == _GYRATOR else _PARTS[part][0]
+    count = _GYRATOR_PINS if part in _GYRATORS else _PARTS[part][0]
     if len(pins) != count:
         raise UnverifiableError(f"{name}: {part} has {count} pins, got {len(pins)}")
     if name in netlist.names:
         raise UnverifiableError(f"element {name!r} is there twice")
     netlist.names.add(name)
-    if part != _GYRATOR:
+    if part not in _GYRATORS:
         _PARTS[part][1](netlist, name, pins)
         return
     ohm = number_of(values.get("r", ""))

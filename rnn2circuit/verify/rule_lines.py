@@ -39,6 +39,7 @@ LAYOUT = {
     "h": (2, 2),
     "s": (4, 1),
     "q": (3, 1),
+    "m": (4, 1),
     "b": (2, 1),
 }
 # Elements that no rule below describes: whether a circuit with them is right, others decide.
@@ -205,7 +206,10 @@ def connect(deck: Deck, line: int, name: str, tokens: list[str]) -> None:
         _pair_up(deck, tuple(tokens[1:5]))
     elif letter == "b":
         defines = rest.startswith("v=") or any(f"v({net})" in rest for net in own)
-    if defines:
+    if letter == "m":  # no current into a gate; channel and junctions join the other three
+        deck.paths.join(p, tokens[3])
+        deck.paths.join(p, tokens[4])
+    elif defines:
         deck.paths.join(p, n)
     if letter == "q":  # both junctions
         deck.paths.join(n, tokens[3])
@@ -267,7 +271,7 @@ def check_value(deck: Deck, line: int, name: str, tokens: list[str]) -> None:
     for token in tokens:
         if token.startswith("ic="):
             check_number(deck, line, name, token[3:])
-    value = None if letter in "sq" else check_number(deck, line, name, fields[-1])
+    value = None if letter in "sqm" else check_number(deck, line, name, fields[-1])
     if value and letter in "rclg":
         low, high = deck.sizes.get(letter, (abs(value), abs(value)))
         deck.sizes[letter] = min(low, abs(value)), max(high, abs(value))

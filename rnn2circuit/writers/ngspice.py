@@ -66,6 +66,7 @@ OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 trtol=7000"
 
 # Real parts are wrong by 1e-4 and more: solving for more digits than that only costs time, and
 # tolerances far below what transistors resolve make ngspice cut its steps without end.
+FAINT_OPTIONS = ".options reltol=1e-5 abstol=1e-17 vntol=1e-9 gmin=1e-16 itl4=200"
 REALISTIC_OPTIONS = ".options reltol=1e-5 abstol=1e-12 vntol=1e-6 itl4=200"
 
 CHARACTERISTICS = {
@@ -246,6 +247,7 @@ def write_testbench(bench: Testbench, *, title: Sequence[str]) -> str:
     """A deck that runs as it stands: ``ngspice -b -n -r out.raw FILE``."""
     lines = [f"* {line}" for line in title]
     options = OPTIONS if bench.level == "ideal" else REALISTIC_OPTIONS
+    options = FAINT_OPTIONS if bench.faint else options
     lines += [f".include {bench.netlist}", options]
     if bench.temperature is not None:
         lines.append(f".options temp={num(bench.temperature)}")
@@ -331,10 +333,11 @@ def _gyrator(
 # Subcircuit of each part, and the errors that one instance may have.
 PART_NAMES = {
     OpAmps: "r2c_opamp",
-    Otas: "r2c_ota",
+    Otas: "r2c_ota",  # of bipolar transistors
     Multipliers: "r2c_multiplier",
     ActiveGyrators: "r2c_gyrator",
 }
+OTA_MOS, GYRATOR_OTA = "r2c_ota_mos", "r2c_gyrator_ota"
 PART_ERRORS = {
     OpAmps: {"vos": "offset"},
     Otas: {"vos": "offset", "ge": "gain_error"},
@@ -351,6 +354,10 @@ PART_ERRORS = {
 def _parts(bank: OpAmps | Otas | Multipliers | ActiveGyrators, nets: Sequence[str]) -> list[str]:
     """One call of a subcircuit each; errors where an instance has its own."""
     part, errors = PART_NAMES[type(bank)], PART_ERRORS[type(bank)]
+    if isinstance(bank, Otas) and bank.kind == "mos":
+        part = OTA_MOS
+    if isinstance(bank, ActiveGyrators) and bank.kind == "ota":
+        part = GYRATOR_OTA
     pins: list[list[int]] = [getattr(bank, name).tolist() for name in net_columns(bank)]
     values: list[list[float]] = [getattr(bank, name).tolist() for name in errors.values()]
     lines: list[str] = []
