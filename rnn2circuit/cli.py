@@ -6,6 +6,7 @@ Exit codes: 0 pass, 1 the circuit disagrees with the model, 2 bad usage or bad i
 
 import argparse
 import io
+import signal
 import sys
 import threading
 import time
@@ -77,7 +78,8 @@ from rnn2circuit.verify.checks import Verdict, worst
 from rnn2circuit.verify.task import STRENGTH, Task, load_targets
 
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130  # as shells have it
+SIGNALLED = 128  # and the number of the signal, as shells have it
+EXIT_INTERRUPTED = SIGNALLED + signal.SIGINT
 BAR = 30  # characters of a progress bar
 SILENCE = 1.0  # s: a stage that takes longer says so
 
@@ -89,7 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.given = given[given.index(args.verb) + 1 :]
     run: Callable[[argparse.Namespace], int] = args.run
     try:
-        return run(args)
+        with _orderly_end():
+            return run(args)
+    except KeyboardInterrupt:
+        print("rnn2circuit: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except SimulationTimeout as error:
         return _complain(error, Verdict.TIMEOUT.exit_code)
     except SimulationError as error:
@@ -98,6 +104,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error, Verdict.UNVERIFIABLE.exit_code)
     except Rnn2CircuitError as error:  # ours only: a bug must still show its traceback
         return _complain(error, EXIT_BAD_INPUT)
+
+
+@contextmanager
+def _orderly_end() -> Generator[None]:
+    """SIGTERM ends the body as an interrupt does: simulators stopped, private directories gone."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(SIGNALLED + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(error: Rnn2CircuitError, code: int) -> int:

@@ -1,7 +1,9 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -285,6 +287,63 @@ def test_a_run_that_is_killed_leaves_whole_files_or_none(delay, model_file, tmp_
     for suffix, end in whole.items():
         file = out / f"net{suffix}"
         assert not file.exists() or file.read_text().endswith(end)
+
+
+# ngspice, but for transients, which take long.
+SLOW = """#!{python}
+import os, sys, time
+if "--version" in sys.argv or ".tran" not in open(sys.argv[-1]).read():
+    os.execv({real!r}, sys.argv)
+open(os.path.join({pids!r}, str(os.getpid())), "w").close()
+time.sleep(120)
+"""
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # What nobody has waited for yet is dead all the same.
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def wait_until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.spice
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at the processes of Linux")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_no_simulator_outlives_a_run_that_is_stopped(number, code, model_file, tmp_path):
+    pids, temporary, programs = (tmp_path / name for name in ("pids", "tmp", "bin"))
+    for directory in (pids, temporary, programs):
+        directory.mkdir()
+    slow = programs / "ngspice"
+    real = shutil.which("ngspice")
+    slow.write_text(SLOW.format(python=sys.executable, pids=str(pids), real=real))
+    slow.chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "rnn2circuit", "verify", str(model_file)],
+        env=os.environ | {"PATH": path, "TMPDIR": str(temporary)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: len(list(pids.iterdir())) == 2)  # with the step, and with half of it
+    run.send_signal(number)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == code
+    assert "Traceback" not in said
+    wait_until(lambda: not any(is_running(int(p.name)) for p in pids.iterdir()))
+    if number != signal.SIGKILL:
+        assert not list(temporary.iterdir())
 
 
 def test_two_runs_in_one_directory_leave_the_files_of_one(model_file, tmp_path):

@@ -36,6 +36,7 @@ def verdicts(result):
         ("rc", "rails", "vccs"),
         ("rl", "vccs", "vccs"),
         ("rl", "ccvs", "vccs"),
+        ("rl", "gyrator", "vccs"),
     ],
 )
 def test_gnucap_agrees_on_every_linear_form(form, coupling, inputs_as):
@@ -170,6 +171,14 @@ def test_only_lines_that_both_read_alike_are_handed_on():
     ]
 
 
+def test_sources_are_as_resistive_as_a_circuit_with_ccvs_can_bear():
+    resistors = "r_1 u1 x1 5e3\nr_2 x1 0 -1e3\nr_3 u1 0 2e3"
+    assert "short" not in translated(deck(resistors))
+    ccvs = "v_1 u1 n1 0\nh_1 n1 0 v_1 5.0"
+    assert " short=0.002\n" in translated(deck(f"{resistors}\n{ccvs}"))
+    assert "short" not in translated(deck(ccvs))
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -232,11 +241,3 @@ def test_a_version_that_is_not_told(tmp_path):
 def test_doctor_examines_gnucap(capsys):
     assert main(["doctor", "--simulator", "gnucap"]) == 0
     assert "gnucap 20" in capsys.readouterr().out
-
-
-def test_loops_that_gyrators_join_are_not_left_to_gnucap():
-    model = random_model("linear", 4, 2, 3)
-    compiled = compile_model(model, form="rl", coupling="gyrator")
-    (check,) = cross_layer.cross_checks(compiled, Gnucap(), Limits(), 1, None)
-    assert check.verdict is Verdict.UNVERIFIABLE
-    assert "first time steps" in check.detail

@@ -9,8 +9,8 @@ from random_models import FAMILIES, random_model
 from rnn2circuit import Ctrnn, Hopfield, Limits, Linear, compile_model, verify_compiled
 from rnn2circuit.cli import main
 from rnn2circuit.errors import SimulationError, SimulationTimeout
-from rnn2circuit.flow.layers import compare_finer
-from rnn2circuit.flow.run import simulate
+from rnn2circuit.flow.layers import compare_finer, with_half_step
+from rnn2circuit.flow.run import simulate, simulated_meanwhile
 from rnn2circuit.models.divergence import lyapunov_exponent
 from rnn2circuit.models.reference import solve
 from rnn2circuit.simulate.ngspice import Ngspice
@@ -139,8 +139,34 @@ def test_a_simulator_that_breaks_is_no_pass(error, verdict):
     _, response = rest_and_response(compiled, Broken(error, until=1))
     assert response.verdict is verdict
     run = simulate(compiled)
-    (check,) = compare_finer(run, Broken(error), Limits(), None, [])
+    half = with_half_step(compiled)
+    with simulated_meanwhile(half, simulator=Broken(error), timeout=None) as finer:
+        (check,) = compare_finer(run, finer, Limits(), [])
     assert (check.id, check.verdict) == ("transient.extrapolated", verdict)
+
+
+@pytest.mark.spice
+def test_two_runs_side_by_side_are_judged_each_by_itself(monkeypatch):
+    compiled = compile_model(random_model("linear", 2, 1, 0), duration=0.5)
+    real = Ngspice.run
+
+    def run(self, deck, *, timeout):
+        fine = f".tran {compiled.bench.transient.step!r} " not in deck.files[deck.main]
+        if fine == spoilt:
+            raise SimulationTimeout("slow")
+        return real(self, deck, timeout=timeout)
+
+    monkeypatch.setattr(Ngspice, "run", run)
+    spoilt = True
+    report = verify_compiled(compiled, simulator="ngspice").report
+    verdicts = {check.id: check.verdict for check in report.checks}
+    assert verdicts.pop("transient.extrapolated") is Verdict.TIMEOUT
+    assert set(verdicts.values()) == {Verdict.PASS}
+    assert report.verdict is Verdict.TIMEOUT
+    spoilt = False
+    report = verify_compiled(compiled, simulator="ngspice").report
+    assert {c.id: c.verdict for c in report.checks}["transient.states"] is Verdict.TIMEOUT
+    assert "transient.extrapolated" not in {c.id for c in report.checks}
 
 
 def runs(compiled, text=None):

@@ -372,3 +372,14 @@ def test_a_sweep_that_is_not_finite_is_an_error(monkeypatch):
     monkeypatch.setattr(Ngspice, "_execute", lambda *_: (plot, "", ()))
     with pytest.raises(SimulationError, match="not finite"):
         Ngspice().sweep(deck(RC), timeout=30)
+
+
+def test_a_run_that_is_no_longer_wanted_is_stopped(tmp_path):
+    import threading
+
+    from rnn2circuit.simulate.process import stopped_by
+
+    unwanted = threading.Event()
+    threading.Timer(0.3, unwanted.set).start()
+    with stopped_by(unwanted), pytest.raises(SimulationError, match="no longer wanted"):
+        fake(tmp_path, "time.sleep(50)").run(deck(), timeout=60)

@@ -234,6 +234,10 @@ def collect(futures: Sequence[Future[Found]], progress: Callable[[int, int], Non
             future.cancel()
         wait([f for f in futures if not f.cancelled()])
         return True
+    except SystemExit:  # told to end: at once, but for the boards that run
+        for future in futures:
+            future.cancel()
+        raise
     return False
 
 

@@ -24,10 +24,6 @@ TITLES = {
 # gnucap takes a 0 V source for a small resistor and prints ten digits: loops in which several meet
 # were measured to be 8.5e-6 off.
 POINT = 1e-4
-SHARED_LOOPS = (
-    "gnucap's first time steps are 2e-3 off where gyrators join several loops of inductors; "
-    "compare coupling vccs or ccvs"
-)
 # gnucap is a program of its own; the engine of neospice follows ngspice closely.
 SANITY = "the embedded engine follows ngspice closely: that it agrees is no independent evidence"
 
@@ -59,9 +55,6 @@ def cross_checks(
     if not program.is_available():
         reason = f"{program.name} is not installed, so nothing was compared with it"
         return [_not_run(compiled, program, limits, Verdict.UNVERIFIABLE, reason)]
-    record = compiled.record
-    if program.name == "gnucap" and (record.form, record.coupling) == ("rl", "gyrator"):
-        return [_not_run(compiled, program, limits, Verdict.UNVERIFIABLE, SHARED_LOOPS)]
     try:
         run = simulate(compiled, simulator=program, timeout=timeout)
     except OutOfScopeError as error:

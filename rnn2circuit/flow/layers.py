@@ -1,6 +1,7 @@
 """The layers of a verification, each on a compiled network."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +9,10 @@ import numpy as np
 from rnn2circuit.errors import SimulationError, SimulationTimeout
 from rnn2circuit.flow.compile import Compiled
 from rnn2circuit.flow.original import check_behaviour, check_original
-from rnn2circuit.flow.run import Simulation, default_timeout, simulate
+from rnn2circuit.flow.run import Simulation, default_timeout
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork
 from rnn2circuit.models.trajectory import Trajectory
-from rnn2circuit.simulate.interface import OperatingPointSimulator, Simulator, SweepSimulator
+from rnn2circuit.simulate.interface import OperatingPointSimulator, SweepSimulator
 from rnn2circuit.statemap import NetlistMap
 from rnn2circuit.verify.checks import Check, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations
@@ -249,21 +250,21 @@ def _until(compiled: Compiled, checks: list[Check], limits: Limits) -> float:
     return comparable_until(reference, compiled.exponent, limit=limits.transient, defect=defect)
 
 
+def with_half_step(compiled: Compiled) -> Compiled:
+    """The same circuit, to be simulated in half the steps."""
+    seconds = compiled.state_map.seconds_per_unit
+    return compiled.with_step(0.5 * compiled.bench.transient.step / seconds)
+
+
 def compare_finer(
-    simulation: Simulation,
-    program: Simulator,
-    limits: Limits,
-    timeout: float | None,
-    checks: list[Check],
+    simulation: Simulation, finer: Future[Simulation], limits: Limits, checks: list[Check]
 ) -> list[Check]:
-    """A second run with half the step: which part of the error is the simulator's."""
+    """Held against a second run `finer`: which part of the error is the simulator's."""
     compiled, reference = simulation.compiled, simulation.compiled.reference
     if isinstance(reference, Trajectory):
         return []
-    seconds = compiled.state_map.seconds_per_unit
-    half = compiled.with_step(0.5 * compiled.bench.transient.step / seconds)
     try:
-        fine = simulate(half, simulator=program, timeout=timeout)
+        fine = finer.result()
     except SimulationError as error:
         return [failed_run(error, limits.extrapolated, id="transient.extrapolated")]
     return [

@@ -1,5 +1,9 @@
 """Run an emitted testbench, and read its waveforms in model units."""
 
+import threading
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +11,7 @@ import numpy as np
 from rnn2circuit.arrays import Matrix, Vector
 from rnn2circuit.flow.compile import Compiled, positive
 from rnn2circuit.simulate.interface import Deck, Simulator, Waveforms
+from rnn2circuit.simulate.process import stopped_by
 from rnn2circuit.simulate.registry import simulator_named
 from rnn2circuit.statemap import to_units
 
@@ -69,6 +74,24 @@ def simulate(
         x=to_units(ports.states, _columns(waves, [m.port for m in ports.states])[settled]),
         y=to_units(ports.outputs, _columns(waves, [m.port for m in ports.outputs])[settled]),
     )
+
+
+@contextmanager
+def simulated_meanwhile(
+    compiled: Compiled, *, simulator: Simulator, timeout: float | None
+) -> Generator[Future[Simulation]]:
+    """A run beside what the body does, and stopped where the body ends before it."""
+    unwanted = threading.Event()
+
+    def run() -> Simulation:
+        with stopped_by(unwanted):
+            return simulate(compiled, simulator=simulator, timeout=timeout)
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(run)
+        finally:
+            unwanted.set()
 
 
 def start_up(compiled: Compiled) -> float:

@@ -1,6 +1,8 @@
 """Verify emitted text: equations, waveforms, steps, and the report on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 
@@ -19,9 +21,10 @@ from rnn2circuit.flow.layers import (
     read_back,
     small_signals,
     usual_limits,
+    with_half_step,
 )
 from rnn2circuit.flow.recommend import StrategyChoice
-from rnn2circuit.flow.run import Simulation, simulate
+from rnn2circuit.flow.run import Simulation, simulate, simulated_meanwhile
 from rnn2circuit.flow.values import Values
 from rnn2circuit.linearize.strategies import describe_states
 from rnn2circuit.models.base import AbstractCell, AbstractNetwork
@@ -214,19 +217,18 @@ def verify_compiled(
         _tell(progress, f"operating point and small signals with {program.name}")
         checks += small_signals(compiled, program, limits, seed, timeout)
     _tell(progress, f"simulating with {program.name}")
-    simulation = None
-    warnings: tuple[str, ...] = ()
-    try:
-        simulation = simulate(compiled, simulator=program, timeout=timeout)
-    except SimulationError as error:
-        checks.append(failed_run(error, limits.transient))
-    else:
-        _tell(progress, "comparing with the ODE")
-        checks += compare_run(simulation, limits)
-        warnings = simulation.waveforms.warnings
-        if exact and not quick:
-            _tell(progress, f"simulating with {program.name}, half the step")
-            checks += compare_finer(simulation, program, limits, timeout, checks)
+    with _second_run(compiled, program, timeout, wanted=exact and not quick) as finer:
+        try:
+            simulation = simulate(compiled, simulator=program, timeout=timeout)
+        except SimulationError as error:
+            simulation = None
+            checks.append(failed_run(error, limits.transient))
+        else:
+            _tell(progress, "comparing with the ODE")
+            checks += compare_run(simulation, limits)
+            if finer is not None:
+                _tell(progress, f"simulating with {program.name}, half the step")
+                checks += compare_finer(simulation, finer, limits, checks)
     if second is not None:
         _tell(progress, f"simulating with {second.name}, to compare")
         checks += cross_checks(compiled, second, limits, seed, timeout)
@@ -249,11 +251,24 @@ def verify_compiled(
             *((QUICK,) if quick else ()),
             *cross_notes(second),
             *notes,
-            *warnings,
+            *(() if simulation is None else simulation.waveforms.warnings),
         ),
         budget=budget,
     )
     return Verification(report=report, compiled=compiled, simulation=simulation, refitted=refitted)
+
+
+@contextmanager
+def _second_run(
+    compiled: Compiled, program: Simulator, timeout: float | None, *, wanted: bool
+) -> Generator[Future[Simulation] | None]:
+    """The run with half the step, side by side with the first; a clocked cell has none."""
+    if not wanted or isinstance(compiled.model, AbstractCell):
+        yield None
+        return
+    half = with_half_step(compiled)
+    with simulated_meanwhile(half, simulator=program, timeout=timeout) as finer:
+        yield finer
 
 
 def _with_lower_levels(

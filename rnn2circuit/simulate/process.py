@@ -1,5 +1,5 @@
 """Child processes with nothing of ours but the work: private directory, scrubbed environment,
-time limit.
+time limit, and no life beyond that of the one who asked.
 """
 
 import os
@@ -9,8 +9,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +22,9 @@ from rnn2circuit.errors import SimulationError, SimulationTimeout
 GRACE = 2.0  # s between SIGTERM and SIGKILL
 MAX_LOG = 4 << 20  # bytes of output that are kept
 VERSION_TIMEOUT = 20.0  # s
+POLL = 0.05  # s between looks whether a run is still wanted
+
+_unwanted: ContextVar[threading.Event] = ContextVar("unwanted")  # set: stop what runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +112,22 @@ def import_path() -> str:
     return os.pathsep.join(p for p in sys.path if p)
 
 
+@contextmanager
+def stopped_by(unwanted: threading.Event) -> Generator[None]:
+    """Programs that the body runs are stopped once another thread sets the event."""
+    token = _unwanted.set(unwanted)
+    try:
+        yield
+    finally:
+        _unwanted.reset(token)
+
+
+def _leashed(argv: Sequence[str]) -> list[str]:
+    """The command; where there is setpriv (Linux), it ends with us even if we are killed."""
+    setpriv = shutil.which("setpriv")
+    return [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), *argv]
+
+
 def run_process(
     argv: Sequence[str], *, directory: Path, environment: Mapping[str, str], timeout: float
 ) -> Finished:
@@ -116,13 +138,15 @@ def run_process(
     SimulationTimeout
         If it takes longer than `timeout` seconds.
     SimulationError
-        If it cannot be started.
+        If it cannot be started, or is no longer wanted; see `stopped_by`.
     """
+    if shutil.which(argv[0]) is None:
+        raise SimulationError(f"cannot start {argv[0]!r}: there is no such program")
     log_path = directory / "rnn2circuit.log"
     with log_path.open("wb") as log:
         try:
             process = subprocess.Popen(
-                argv,
+                _leashed(argv),
                 cwd=directory,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -133,7 +157,7 @@ def run_process(
         except OSError as error:
             raise SimulationError(f"cannot start {argv[0]!r}: {error.strerror}") from error
         try:
-            code = process.wait(timeout=timeout)
+            code = _wait(process, timeout)
         except subprocess.TimeoutExpired:
             _stop(process)
             text = _read_log(log_path)
@@ -146,6 +170,20 @@ def run_process(
             _stop(process)
             raise
     return Finished(code=code, log=_read_log(log_path))
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float) -> int:
+    """The exit code of a process that ends in time, and is wanted until then."""
+    unwanted, end = _unwanted.get(None), time.monotonic() + timeout
+    while True:
+        left = end - time.monotonic()
+        try:
+            return process.wait(timeout=max(0.0, min(POLL, left)))
+        except subprocess.TimeoutExpired:
+            if left <= POLL:
+                raise
+        if unwanted is not None and unwanted.is_set():
+            raise SimulationError("stopped, because its result is no longer wanted")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
