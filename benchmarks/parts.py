@@ -1,7 +1,7 @@
 """The measured tables of docs/parts.md, printed again.
 
-Run it from the repository: ``python benchmarks/parts.py [speed] [rounding] [boards] [devices]
-[lag]``; all where none is named, in about half an hour on two cores.
+Run it from the repository: ``python benchmarks/parts.py [speed] [rounding] [families] [boards]
+[devices] [lag]``; all where none is named, in about an hour on two cores.
 """
 
 import sys
@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from levels import errors
+from random_models import CELLS, FAMILIES, random_cell, random_model
+
 import rnn2circuit as r2c
 from rnn2circuit.devices.technology import Technology
-from rnn2circuit.errors import Rnn2CircuitError
+from rnn2circuit.errors import NotRealizableError, Rnn2CircuitError
 from rnn2circuit.flow import Values, compile_model, simulate
 from rnn2circuit.flow.boards import relative_error
 from rnn2circuit.flow.speed import predicted_error
@@ -20,9 +25,6 @@ from rnn2circuit.flow.tolerance import analyze_tolerance
 from rnn2circuit.lowering.spread import SPREADS, TRIMS
 from rnn2circuit.report.tolerance import quantile, tolerance_text
 from rnn2circuit.simulate.registry import SIMULATORS
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from random_models import random_cell, random_model
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TRAINED = {  # and how long they run: their own stimuli are long
@@ -37,6 +39,7 @@ TRAINED = {  # and how long they run: their own stimuli are long
 OPTIONS = {"ltc_signal.pt": {"ncps_parameters": "softplus"}}
 RUNS = 60
 ALONE = 20  # runs of one circuit, whose time is taken
+SEEDS = 6
 
 
 def networks():
@@ -89,6 +92,29 @@ def rounding() -> None:
             except Rnn2CircuitError as error:
                 figures.append(str(error)[:120])
         print(f"  {name}: {', '.join(figures)}", flush=True)
+
+
+def families() -> None:
+    print("family: worst of some random models exact, median and worst with E24 pairs")
+    for family in (f for f in (*FAMILIES, *CELLS) if f not in ("gated", "stack")):
+        rows: list[list[float]] = []
+        for seed in range(SEEDS):
+            if family in CELLS:
+                model, steps = random_cell(family, 3, 1, seed), 20.0
+            else:
+                sigmoids = ("tanh", "logistic")
+                model, steps = random_model(family, 3, 1, seed, activations=sigmoids), None
+            try:
+                compiled = [
+                    compile_model(model, level="macro", values=values, duration=steps)
+                    for values in (None, Values(round="E24"))
+                ]
+            except NotRealizableError as error:
+                print(f"  {family} {seed}: {error}", file=sys.stderr)
+                continue
+            rows.append([errors(simulate(c))[0] for c in compiled])
+        exact, bought = np.transpose(rows)
+        print(f"| {family} | {exact.max():.1e} | {np.median(bought):.1e} | {bought.max():.1e} |")
 
 
 def boards() -> None:
@@ -170,6 +196,7 @@ if __name__ == "__main__":
     parts = {
         "speed": speed,
         "rounding": rounding,
+        "families": families,
         "boards": boards,
         "devices": devices,
         "lag": lag,

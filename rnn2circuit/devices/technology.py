@@ -73,6 +73,9 @@ class Multiplier:
     x_offset: float = 0.0
     y_offset: float = 0.0
     output_offset: float = 0.0
+    bend: float = 0.0  # 1/V: growth of the gain with the mean voltage of both y inputs, times two
+    bend_relief: float = 0.0  # 1/V^2: how that falls with the square of x
+    summing_error: float = 0.0  # of the gain from the summing pin
     bandwidth: float = 1e6  # Hz
     output_resistance: float = 0.1
     unit: float = 10.0  # V: out = x y / unit
@@ -99,7 +102,6 @@ class Technology:
     pair_resistance: float = 500.0  # at each input of an OTA
     operand_resistance: float = 5e4  # at each input of a multiplier that sums
     sum_resistance: float = 1e5  # feedback of amplifiers that sum
-    sum_volts: float = 1.0  # per unit of a stage's argument, where an amplifier sums it
     stage_bias: float = 5e-5  # A, of stages whose output is a voltage
     stage_swing: float = 8.0  # V, of their outputs
     smallest_resistor: float = 100.0
@@ -159,7 +161,6 @@ SUBTHRESHOLD = Technology(
     swing=1.2,
     pair_resistance=1e6,
     sum_resistance=1e7,
-    sum_volts=0.2,
     stage_bias=2e-8,
     stage_swing=1.0,
     impedance=2.5e7,

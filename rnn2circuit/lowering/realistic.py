@@ -5,7 +5,7 @@ One rule per thing that a circuit computes:
 sum in front of a stage
     resistors straight to both inputs of an OTA, positive weights to one and negative ones to the
     other: no amplifier. A resistor to ground at each input makes up the same total conductance.
-    Where the weights are more than that, one op-amp sums them first, at 1 V per unit (`sum_volts`).
+    Where the weights are more than that, one op-amp sums them first.
 stage whose value only drives one state
     the OTA's output current flows into the state's capacitor; its bias sets the gain.
 stage whose value is needed as a voltage
@@ -51,6 +51,9 @@ from rnn2circuit.lowering.negligible import without_negligible
 from rnn2circuit.lowering.plan import Operand, Plan
 from rnn2circuit.lowering.purchase import CapacitorChoice, choose_capacitors
 
+# Of what an op-amp that sums for a stage has at its output, this part reaches the stage. With
+# less, its noise gain makes finite gain and bandwidth felt; with more, its own offset.
+SUMMED_SHARE = 0.25
 OFFSET_LEFT = 1e-5  # V at the input of a stage: less than a gradient of 0.01 degrees makes
 
 SUPPLIES = ("vcc", "vee", "vref")
@@ -211,7 +214,7 @@ class _Lowering:
                 offset += fit.output_offset * _amplitude(stage, siemens)
                 spare += fit.output_conductance * _amplitude(stage, siemens)
             elif self.plan.only_drives(signal) and signal in self.products:
-                self._product_current(self.products[signal], siemens, store.net)
+                spare += self._product_current(self.products[signal], siemens, store.net)
             else:
                 at = self.strong(signal)
                 what = f"the weight from {self.name(signal)} into {name}"
@@ -239,8 +242,8 @@ class _Lowering:
     ) -> None:
         """Weights of both signs and a leak, with one op-amp where plain resistors do not do.
 
-        `spare` is the part of the leak that the stages bring along. It is too little to spend an
-        op-amp on, or a resistor that nobody sells.
+        `spare` is the part of the leak that stages and products bring along. It is too little to
+        spend an op-amp on, or a resistor that nobody sells.
         """
         board = self.board
         plus = sum(g for _, g, _ in terms if g > 0)
@@ -334,11 +337,9 @@ class _Lowering:
         terms = self._terms(argument, name)
         weights = [(net, per_unit * w, what) for net, w, what in terms]
         if max(_sides(weights)) > 1.0:
-            volts = technology.sum_volts
-            summed = self._summed(
-                [(net, volts * w, what) for net, w, what in terms], f"{name}{ARGUMENT}"
-            )
-            weights = [(summed, per_unit / volts, f"the sum {name}")]
+            volts = per_unit / SUMMED_SHARE
+            scaled = [(net, volts * w, what) for net, w, what in terms]
+            weights = [(self._summed(scaled, f"{name}{ARGUMENT}"), SUMMED_SHARE, f"the sum {name}")]
             self.crowded.append(name)
         return self._passive_sum(name, weights, total, (PAIR, LEG))
 
@@ -414,8 +415,11 @@ class _Lowering:
 
     # -- products ----------------------------------------------------------------------------
 
-    def _product_current(self, product: Product, siemens: float, state: int) -> None:
-        """The multiplier's summing pin follows the state, so that the state loads nothing."""
+    def _product_current(self, product: Product, siemens: float, state: int) -> float:
+        """The multiplier's summing pin follows the state, so that the state loads nothing.
+
+        Returns the conductance in S that it loads it with all the same.
+        """
         name = self.name(product.out)
         x, y = self._operands(product)
         scale = self.plan.scale(product.out)
@@ -423,7 +427,9 @@ class _Lowering:
         x = x if siemens > 0 else (x[1], x[0])
         self.board.multiplier(MULT, x, y, out, self.signals[state].net)
         what = f"the product {name} into {self.name(state)}"
-        self.board.resistor(DRIVE, out, self.plates[state], abs(siemens) / scale, what)
+        drive = abs(siemens) / scale
+        self.board.resistor(DRIVE, out, self.plates[state], drive, what)
+        return -drive * self.calibration.multiplier.summing_error
 
     def _product_voltage(self, product: Product) -> Signal:
         x, y = self._operands(product)
