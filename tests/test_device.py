@@ -27,6 +27,7 @@ from rnn2circuit.simulate.ngspice import Ngspice
 
 LIMIT = 1e-2  # of range, largest error of a calibrated circuit
 PREDICTION = 3e-3  # of range, between fitted macromodels and transistors
+ALIKE = 1e-3  # V, of 10 V, between the multiplier of transistors and its macromodel
 UNUSUAL = 1e-4  # A: with more, base currents bend the tanh of a stage
 SETTLED = 0.99  # of a clock period
 ALL = frozenset({OPAMP, OTA, MULTIPLIER})
@@ -102,6 +103,22 @@ def test_the_multiplier_of_transistors_has_four_quadrants_and_lets_nothing_throu
 
 
 @spice
+def test_the_macromodel_of_the_multiplier_does_what_its_transistors_do():
+    rng = np.random.default_rng(6)
+    points = [tuple((rng.uniform(-1, 1, 5) * (8, 1, 8, 1, 0.5)).tolist()) for _ in range(30)]
+    made = fitted(Technology(), calibrate(Technology()))
+    only = frozenset({MULTIPLIER})
+    real = multiply(points, device_library(Technology(), only))
+    assert np.abs(multiply(points, macro_library(made, only)) - real).max() < ALIKE
+    straight = replace(made, multiplier=replace(made.multiplier, bend=0.0))
+    assert np.abs(multiply(points, macro_library(straight, only)) - real).max() > 3 * ALIKE
+    z = [(0.0, 0.0, 0.0, 0.0, volts) for volts in (-5.0, 5.0)]
+    real = np.ptp(multiply(z, device_library(Technology(), only)))
+    assert np.ptp(multiply(z, macro_library(made, only))) == pytest.approx(real, abs=2e-5)
+    assert 10.0 - real > 1e-4  # V: the gain of an op-amp is finite
+
+
+@spice
 def test_errors_that_one_part_is_given_do_what_they_say():
     text = device_library(Technology(), frozenset({MULTIPLIER}))
     points = [(4.0, 0.0, 4.0, 0.0, 0.0)]
@@ -162,7 +179,25 @@ def test_every_family_is_within_its_limit_with_transistors(family):
 @spice
 @pytest.mark.parametrize("name", ["rnn_delay", "ctrnn_cycle", "hopfield_memory"])
 def test_fitted_macromodels_predict_trained_networks_of_transistors(name):
-    compiled = load_example(name, level="device")
+    assert misprediction(load_example(name, level="device")) < PREDICTION
+
+
+@spice
+@pytest.mark.parametrize("family", ["lrc", "ltc", "stc", "lem_two_scale"])
+def test_fitted_macromodels_predict_random_networks_of_transistors(family):
+    assert misprediction(compile_model(small(family), level="device")) < PREDICTION
+
+
+@spice
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", ["ltc_signal", "lstm_denoise", "gru_xor"])
+def test_fitted_macromodels_predict_trained_gates_of_transistors(name):
+    compiled = load_example(name, level="device", duration=3.0)
+    assert misprediction(compiled) < PREDICTION
+
+
+def misprediction(compiled):
+    """Largest distance between the transistors and their macromodels, in parts of the range."""
     real, model = simulate(compiled), simulate(predicted(compiled))
     assert errors(real).max() < LIMIT
     at = np.linspace(0.0, compiled.reference.t_end, 500)
@@ -171,7 +206,7 @@ def test_fitted_macromodels_predict_trained_networks_of_transistors(name):
         for run in (real, model)
     )
     spread = compiled.reference.range
-    assert np.abs((a - b) / spread).max() < PREDICTION
+    return np.abs((a - b) / spread).max()
 
 
 def test_only_transistors_are_predicted():

@@ -63,18 +63,30 @@ class StageFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiplierFit:
-    """``out = gain (x + x_offset) (y + y_offset) / unit + z + output_offset``, all in V.
+    """``out = gain (x + x0) (y + y0) B / unit + (1 + summing_error) z + z0``, all in V.
 
-    `error` and `residual` are the largest deviations of the sweep from an ideal multiplier and
-    from the fit, in parts of the unit.
+    B is ``1 + bend (y1 + y2) (1 - bend_relief x^2)``, with y1 and y2 the voltages whose difference
+    is y: what emitter resistances leave where one half of the multiplier has more current than the
+    other. x0, y0 and z0 are the offsets. Calibration corrects the gain and, where a state has a
+    leak, the summing; macromodels do all of it.
+
+    Attributes
+    ----------
+    error, residual, unmodelled : float
+        Largest deviations of the sweep from an ideal multiplier, from one whose gain and offsets
+        are known, and from the whole fit, in parts of the unit.
     """
 
     gain: float = 1.0
     x_offset: float = 0.0
     y_offset: float = 0.0
     output_offset: float = 0.0
+    bend: float = 0.0  # 1/V
+    bend_relief: float = 0.0  # 1/V^2
+    summing_error: float = 0.0
     error: float = 0.0
     residual: float = 0.0
+    unmodelled: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,11 +97,15 @@ def multiplier(part: Multiplier) -> str:
     }
     defaults = " ".join(f"{name}={num(value)}" for name, value in errors.items())
     product = f"(v(x1,x2)+{{xos}})*(v(y1,y2)+{{yos}})*(1+{{ge}})/{num(part.unit)}"
+    if part.bend:
+        relief = f"*(1-({num(part.bend_relief)})*v(x1,x2)*v(x1,x2))" if part.bend_relief else ""
+        product += f"*(1+({num(part.bend)})*(v(y1)+v(y2)){relief})"
+    summing = f"*{num(1 + part.summing_error)}" if part.summing_error else ""
     conductance = 1 / part.output_resistance
     lines = [
         f"* multiplier: out = x y / {num(part.unit)} V + z",
         f".subckt {MULTIPLIER} x1 x2 y1 y2 out z vcc vee {defaults}",
-        f"b_xy 0 a i=1e-3*({product}+v(z)+{{zos}})",
+        f"b_xy 0 a i=1e-3*({product}+v(z){summing}+{{zos}})",
         "r_a a 0 1e3",
         f"c_a a 0 {num(1 / (2e3 * math.pi * part.bandwidth))}",
         f"g_out 0 out a 0 {num(conductance)}",

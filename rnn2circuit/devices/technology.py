@@ -69,6 +69,9 @@ class Multiplier:
     x_offset: float = 0.0
     y_offset: float = 0.0
     output_offset: float = 0.0
+    bend: float = 0.0  # 1/V: growth of the gain with the mean voltage of both y inputs, times two
+    bend_relief: float = 0.0  # 1/V^2: how that falls with the square of x
+    summing_error: float = 0.0  # of the gain from the summing pin
     bandwidth: float = 1e6  # Hz
     output_resistance: float = 0.1
     unit: float = 10.0  # V: out = x y / unit

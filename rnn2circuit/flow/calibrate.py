@@ -112,6 +112,9 @@ def fitted(technology: Technology, calibration: Calibration) -> Technology:
             x_offset=multiplier.x_offset,
             y_offset=multiplier.y_offset,
             output_offset=multiplier.output_offset,
+            bend=multiplier.bend,
+            bend_relief=multiplier.bend_relief,
+            summing_error=multiplier.summing_error,
             bandwidth=min(technology.multiplier.bandwidth, BANDWIDTH),
         ),
     )
@@ -187,31 +190,41 @@ def _fit_stage(z: Vector, current: Vector, v_out: Vector, fit: StageFit) -> Stag
 
 def _calibrate_multiplier(technology: Technology, parts: Parts) -> MultiplierFit:
     swing, unit = technology.stage_swing, technology.multiplier.unit
-    points = list(product((X_VOLTS * swing).tolist(), (Y_VOLTS * swing).tolist()))
-    x, y = np.array(points).T
+    products = product((X_VOLTS * swing).tolist(), (Y_VOLTS * swing).tolist(), (0.0,))
+    points = [*products, *((0.0, 0.0, part * swing) for part in HELD)]
+    x, y, z = np.array(points).T
     lines = [f"v_cc vcc 0 {technology.supply!r}", f"v_ee vee 0 {-technology.supply!r}"]
-    for k, (a, b) in enumerate(points):
+    for k, (a, b, c) in enumerate(points):
         lines += [
             f"v_x{k} x{k} 0 {a!r}",
             f"v_y{k} y{k} 0 {b!r}",
-            f"x_{k} x{k} 0 y{k} 0 o{k} 0 vcc vee {MULTIPLIER}",
+            f"v_z{k} z{k} 0 {c!r}",
+            f"x_{k} x{k} 0 y{k} 0 o{k} z{k} vcc vee {MULTIPLIER}",
         ]
     text = library(technology, parts, frozenset({MULTIPLIER, OPAMP}))
     out = _measure(text, lines, [f"v(o{k})" for k in range(len(points))])
     # Offsets from the axes: elsewhere a curvature of the product would look like one.
-    axis_x, axis_y = (y == 0.0), (x == 0.0)
+    axis_x, axis_y = (y == 0.0) & (z == 0.0), (x == 0.0) & (z == 0.0)
     constant = float(out[axis_x & axis_y][0])
-    gain = float(np.linalg.lstsq((x * y / unit)[:, None], out - constant, rcond=None)[0][0])
+    summing = float(np.polyfit(z[z != 0.0], out[z != 0.0], 1)[0])
+    out = out - summing * z
     by_x = float(np.polyfit(x[axis_x], out[axis_x], 1)[0])
     by_y = float(np.polyfit(y[axis_y], out[axis_y], 1)[0])
-    model = gain * x * y / unit + by_x * x + by_y * y + constant
+    offsets = by_x * x + by_y * y + constant
+    # The second input of y is grounded: the sum of both is y.
+    terms = np.column_stack([x * y, x * y * y, x**3 * y * y]) / unit
+    gain, bent, relief = np.linalg.lstsq(terms, out - offsets, rcond=None)[0].tolist()
     return MultiplierFit(
         gain=gain,
         x_offset=by_y * unit / gain,
         y_offset=by_x * unit / gain,
         output_offset=constant,
+        bend=bent / gain,
+        bend_relief=-relief / bent if bent else 0.0,
+        summing_error=summing - 1.0,
         error=float(np.abs(x * y / unit - out).max() / unit),
-        residual=float(np.abs(model - out).max() / unit),
+        residual=float(np.abs(gain * x * y / unit + offsets - out).max() / unit),
+        unmodelled=float(np.abs(terms @ [gain, bent, relief] + offsets - out).max() / unit),
     )
 
 
@@ -241,9 +254,12 @@ def describe_calibration(technology: Technology, calibration: Calibration) -> st
     m = calibration.multiplier
     lines += [
         "",
-        f"multiplier, out = gain (x + x0) (y + y0) / {technology.multiplier.unit:g} V + z + z0",
+        f"multiplier, out = gain (x + x0) (y + y0) B / {technology.multiplier.unit:g} V + (1 + s) z"
+        " + z0, B = 1 + bend (y1 + y2) (1 - relief x^2)",
         f"  gain {m.gain:.5f}, x0 {m.x_offset:.1e} V, y0 {m.y_offset:.1e} V, z0 "
-        f"{m.output_offset:.1e} V; off by {m.error:.1e} of the unit before, {m.residual:.1e} after",
+        f"{m.output_offset:.1e} V, s {m.summing_error:.1e}, bend {m.bend:.2e} / V, relief "
+        f"{m.bend_relief:.2e} / V^2; off by {m.error:.1e} of the unit before, {m.residual:.1e} "
+        f"after, and {m.unmodelled:.1e} from its macromodel",
         "",
         "fitted macromodels, as in a technology file",
     ]

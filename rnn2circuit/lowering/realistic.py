@@ -210,7 +210,7 @@ class _Lowering:
                 offset += fit.output_offset * _amplitude(stage, siemens)
                 spare += fit.output_conductance * _amplitude(stage, siemens)
             elif self.plan.only_drives(signal) and signal in self.products:
-                self._product_current(self.products[signal], siemens, store.net)
+                spare += self._product_current(self.products[signal], siemens, store.net)
             else:
                 at = self.strong(signal)
                 what = f"the weight from {self.name(signal)} into {name}"
@@ -238,8 +238,8 @@ class _Lowering:
     ) -> None:
         """Weights of both signs and a leak, with one op-amp where plain resistors do not do.
 
-        `spare` is the part of the leak that the stages bring along. It is too little to spend an
-        op-amp on, or a resistor that nobody sells.
+        `spare` is the part of the leak that stages and products bring along. It is too little to
+        spend an op-amp on, or a resistor that nobody sells.
         """
         board = self.board
         plus = sum(g for _, g, _ in terms if g > 0)
@@ -410,8 +410,11 @@ class _Lowering:
 
     # -- products ----------------------------------------------------------------------------
 
-    def _product_current(self, product: Product, siemens: float, state: int) -> None:
-        """The multiplier's summing pin follows the state, so that the state loads nothing."""
+    def _product_current(self, product: Product, siemens: float, state: int) -> float:
+        """The multiplier's summing pin follows the state, so that the state loads nothing.
+
+        Returns the conductance in S that it loads it with all the same.
+        """
         name = self.name(product.out)
         x, y = self._operands(product)
         scale = self.plan.scale(product.out)
@@ -419,7 +422,9 @@ class _Lowering:
         x = x if siemens > 0 else (x[1], x[0])
         self.board.multiplier(MULT, x, y, out, self.signals[state].net)
         what = f"the product {name} into {self.name(state)}"
-        self.board.resistor(DRIVE, out, self.plates[state], abs(siemens) / scale, what)
+        drive = abs(siemens) / scale
+        self.board.resistor(DRIVE, out, self.plates[state], drive, what)
+        return -drive * self.calibration.multiplier.summing_error
 
     def _product_voltage(self, product: Product) -> Signal:
         x, y = self._operands(product)
