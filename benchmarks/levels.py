@@ -2,17 +2,18 @@
 
     python benchmarks/levels.py                      # random models of three states, all families
     python benchmarks/levels.py --trained            # the shipped trained networks
-    python benchmarks/levels.py --write              # both, into docs/levels.md
     python benchmarks/levels.py ctrnn ltc            # some families or networks
+    python benchmarks/levels.py --write              # each row into docs/levels.md
 
 Columns: rms error of the worst state in parts of its range at levels ideal and macro, and with
 transistors before and after calibration; the largest error after it; what the fitted macromodels
-predict, as their largest distance from the transistors; seconds of the calibrated run.
+predict, as their largest distance from the transistors.
 """
 
 import argparse
 import sys
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from random_models import CELLS, FAMILIES, random_cell, random_model  # noqa: E402
 
 from rnn2circuit.demo import examples_directory, list_examples, load_example  # noqa: E402
-from rnn2circuit.errors import NotRealizableError  # noqa: E402
+from rnn2circuit.errors import NotRealizableError, Rnn2CircuitError  # noqa: E402
 from rnn2circuit.flow import Compiled, Simulation, compile_model, simulate  # noqa: E402
 from rnn2circuit.flow.prediction import predicted  # noqa: E402
 from rnn2circuit.models.trajectory import Trajectory  # noqa: E402
@@ -39,7 +40,15 @@ SHORTER |= {"gru_xor": 15.0, "lstm_denoise": 15.0}
 SHORTER |= {"lrc_spiral": 1.0, "lrc_duffing": 1.0, "lrc_predators": 1.0, "lrc_sinusoid": 1.0}
 # Weights of this one are as small as 1e-4: at the usual impedance nobody sells their resistors.
 IMPEDANCES = {"linear_filter": 5e4}
-HEAD = ("ideal", "macro", "device, as designed", "calibrated", "largest", "predicted to", "s")
+HEAD = ("ideal", "macro", "device, as designed", "calibrated", "largest", "predicted to")
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    first: str  # what its first column holds
+    names: list[str]
+    make: Callable[[str], list[float]]
 
 
 def errors(simulation: Simulation) -> tuple[float, float]:
@@ -81,11 +90,9 @@ def figures(at_level, *, device: bool = True) -> list[float]:
     row = [errors(run(at_level(level, None)))[0] for level in ("ideal", "macro")]
     row.append(errors(run(at_level("device", False)))[0])
     compiled = at_level("device", True)
-    start = time.perf_counter()
     transistors = run(compiled)
-    seconds = time.perf_counter() - start
     rms, largest = errors(transistors)
-    return [*row, rms, largest, distance(transistors, run(predicted(compiled))), seconds]
+    return [*row, rms, largest, distance(transistors, run(predicted(compiled)))]
 
 
 def random_row(family: str) -> list[float]:
@@ -122,51 +129,52 @@ def trained_row(name: str) -> list[float]:
 
 
 def line(name: str, row: list[float]) -> str:
-    cells = [f"{value:.1e}" for value in row[:-1]] + [f"{value:.1f}" for value in row[-1:]]
-    return f"| {name} | " + " | ".join(cells) + " |"
+    return f"| {name} | " + " | ".join(f"{value:.1e}" for value in row) + " |"
 
 
-def table(names: list[str], make, first: str) -> list[str]:
-    lines = [f"| {first} | " + " | ".join(HEAD) + " |", "|---" * (len(HEAD) + 1) + "|"]
-    for entry in lines:
-        print(entry)
+def head(first: str) -> list[str]:
+    return [f"| {first} | " + " | ".join(HEAD) + " |", "|---" * (len(HEAD) + 1) + "|"]
+
+
+def measure(table: Table, names: list[str], page: Path | None) -> None:
+    """Print the rows, and merge each into its table on the page as soon as it is there."""
+    print("\n".join(head(table.first)))
     for name in names:
         try:
-            row = make(name)
-        except NotRealizableError as error:
+            row = table.make(name)
+        except Rnn2CircuitError as error:
             print(f"  {name}: {error}", file=sys.stderr)
             continue
         if row:
-            lines.append(line(name, row))
-            print(lines[-1], flush=True)
-    return lines
+            print(line(name, row), flush=True)
+            if page is not None:
+                page.write_text(merged(page.read_text(), table, name, line(name, row)))
 
 
-def replace_between(text: str, marker: str, lines: list[str]) -> str:
-    start, end = f"<!-- {marker} -->\n", f"<!-- end of {marker} -->\n"
-    head, rest = text.split(start)
-    return head + start + "\n".join(lines) + "\n" + end + rest.split(end)[1]
+def merged(text: str, table: Table, name: str, row: str) -> str:
+    """The page with a row in the place that its name has in the table; other rows stay."""
+    start, end = f"<!-- {table.title} -->\n", f"<!-- end of {table.title} -->\n"
+    before, rest = text.split(start)
+    inside, after = rest.split(end)
+    rows = {old.split("|")[1].strip(): old for old in inside.splitlines()[2:]} | {name: row}
+    lines = [*head(table.first), *(rows[known] for known in table.names if known in rows)]
+    return before + start + "\n".join(lines) + "\n" + end + after
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="families, or networks with --trained")
-    parser.add_argument("--trained", action="store_true")
+    parser.add_argument("--trained", action="store_true", help="the shipped networks only")
     parser.add_argument("--write", action="store_true", help="into docs/levels.md")
     args = parser.parse_args()
+    families = [f for f in (*FAMILIES, *CELLS) if f not in ("gated", "stack")]
+    networks = [entry["name"] for entry in list_examples(examples_directory())]
+    tables = [Table("random models", "family", families, random_row)] if not args.trained else []
+    if args.trained or (args.write and not args.names):
+        tables.append(Table("trained networks", "network", networks, trained_row))
     page = ROOT / "docs" / "levels.md"
-    tables = {}
-    if args.write or not args.trained:
-        names = [f for f in (*FAMILIES, *CELLS) if f not in ("gated", "stack")]
-        tables["random models"] = table(args.names or names, random_row, "family")
-    if args.write or args.trained:
-        names = [entry["name"] for entry in list_examples(examples_directory())]
-        tables["trained networks"] = table(args.names or names, trained_row, "network")
-    if args.write:
-        text = page.read_text()
-        for marker, lines in tables.items():
-            text = replace_between(text, marker, lines)
-        page.write_text(text)
+    for table in tables:
+        measure(table, args.names or table.names, page if args.write else None)
 
 
 if __name__ == "__main__":
