@@ -8,8 +8,10 @@ from rnn2circuit.devices.eseries import (
     best_pair,
     decade,
     nearest,
+    nearest_on,
     neighbours_on,
     values_between,
+    values_on_offer,
 )
 from rnn2circuit.errors import NotRealizableError, UsageError
 
@@ -84,6 +86,18 @@ def test_the_best_pair_is_the_best_of_all_pairs(part, arrangements):
         else:
             together = a + b if pair.arrangement == adds else a * b / (a + b)
             assert pair.value == pytest.approx(together, rel=SAME)
+
+
+def test_what_is_on_offer_is_what_the_best_pair_is_chosen_from():
+    rng = np.random.default_rng(8)
+    low, high = 10.0, 1e6
+    pairs = values_on_offer("E24", pairs=True, low=low, high=high)
+    assert np.all(np.diff(pairs) > 0)
+    for value in 10 ** rng.uniform(1.1, 5.9, 100):
+        best = best_pair("E24", value, low=low, high=high).value
+        assert nearest_on(pairs, np.array([value]))[0] == pytest.approx(best, rel=SAME)
+    singles = values_on_offer("E24", pairs=False, low=low, high=high)
+    assert singles.tolist() == values_between("E24", low, high).tolist()
 
 
 def test_pairs_of_e96_come_within_a_fiftieth_of_a_percent():

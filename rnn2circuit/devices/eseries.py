@@ -166,6 +166,26 @@ def best_pair(
     return min(found, key=lambda pair: abs(np.log(pair.value / value)))
 
 
+def values_on_offer(series: Series, *, pairs: bool, low: float, high: float) -> Vector:
+    """All resistances from `low` to `high` that one part has, or with `pairs` one or two together.
+
+    Pairs are those among which `best_pair` chooses.
+
+    Raises
+    ------
+    UsageError, NotRealizableError
+        As `values_between`.
+    """
+    singles = values_between(series, low, high)
+    if not pairs:
+        return singles
+    large, small = (part.ravel() for part in np.meshgrid(singles, singles))
+    added, shared = large + small, large * small / (large + small)
+    added = added[(large >= small) & (small * PARTNER >= added)]
+    shared = shared[(large >= small) & (large <= PARTNER * shared)]
+    return np.unique(np.concatenate([singles, added, shared]))
+
+
 def _adding(grid: Vector, value: float, arrangement: Arrangement) -> list[PartPair]:
     """The best pair with ``first + second`` near `value`."""
     # The larger part is at least half; a step beyond it covers a pair that adds to too much.

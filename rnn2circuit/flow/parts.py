@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.devices.calibration import Calibration
-from rnn2circuit.devices.eseries import Series, decade
+from rnn2circuit.devices.eseries import Series, decade, values_on_offer
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import UsageError
 from rnn2circuit.flow.values import Values
-from rnn2circuit.lowering.purchase import CapacitorChoice, buy_resistors
+from rnn2circuit.lowering.purchase import SMALLEST_PART, CapacitorChoice, buy_resistors
 from rnn2circuit.lowering.realistic import lower
+from rnn2circuit.lowering.sums import better_capacitors, rounded_together
 
 CAPACITOR_SERIES: Series = "E6"  # where nothing else is asked for: what is in every drawer
 SCALED = 10.0  # weights of stages may be divided by their swing, up to 8 V
@@ -50,6 +51,12 @@ def place_parts(
     pairs = len(decade(values.round)) <= PAIRED if values.pairs is None else values.pairs
     how = "one or two of them for each value" if pairs else "one for each value"
     note = f"resistors are of {values.round}, {how}; capacitors of {series}, which moves no value"
+    low, high = SMALLEST_PART, technology.largest_resistor
+    on_offer = values_on_offer(values.round, pairs=pairs, low=low, high=high)
+    picked = better_capacitors(circuit, on_offer, technology, choice)
+    choice = replace(choice, picked=picked)
+    circuit = lower(ideal, technology, calibration=calibration, capacitors=choice)
+    circuit = rounded_together(circuit, on_offer, technology)
     return replace(
         buy_resistors(circuit, values.round, pairs=pairs, largest=technology.largest_resistor),
         notes=(*circuit.notes, note),

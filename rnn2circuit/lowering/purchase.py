@@ -37,12 +37,15 @@ class CapacitorChoice:
     least : float
         S: a state into which less flows gets a larger capacitor, so that the resistor of its
         smallest weight exists.
+    picked : tuple of float
+        F, of the states in their order; by the rest where empty.
     """
 
     series: Series | None
     low: float
     high: float
     least: float = 0.0
+    picked: tuple[float, ...] = ()
 
 
 def choose_capacitors(flow: Dataflow, choice: CapacitorChoice) -> Dataflow:
@@ -56,8 +59,14 @@ def choose_capacitors(flow: Dataflow, choice: CapacitorChoice) -> Dataflow:
         If the capacitors of such states are not all in the series, or not within the range.
     """
     if not (flow.ties or flow.gyrators):
-        free = tuple(_scaled(s, _capacitor(s.capacitance, s, choice)) for s in flow.stores)
-        return replace(flow, stores=free)
+        picked = iter(choice.picked)
+        free = [
+            _scaled(s, next(picked))
+            if choice.picked and s.current is not None
+            else _scaled(s, _capacitor(s.capacitance, s, choice))
+            for s in flow.stores
+        ]
+        return replace(flow, stores=tuple(free))
     typical = float(np.median([s.capacitance for s in flow.stores]))
     factor = _capacitor(typical, None, choice) / typical
     stores: list[Store] = []

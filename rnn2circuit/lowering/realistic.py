@@ -5,7 +5,7 @@ One rule per thing that a circuit computes:
 sum in front of a stage
     resistors straight to both inputs of an OTA, positive weights to one and negative ones to the
     other: no amplifier. A resistor to ground at each input makes up the same total conductance.
-    Where the weights are more than that, one op-amp sums them first, at 1 V per unit.
+    Where the weights are more than that, one op-amp sums them first.
 stage whose value only drives one state
     the OTA's output current flows into the state's capacitor; its bias sets the gain.
 stage whose value is needed as a voltage
@@ -51,6 +51,9 @@ from rnn2circuit.lowering.negligible import without_negligible
 from rnn2circuit.lowering.plan import Operand, Plan
 from rnn2circuit.lowering.purchase import CapacitorChoice, choose_capacitors
 
+# Of what an op-amp that sums for a stage has at its output, this part reaches the stage. With
+# less, its noise gain makes finite gain and bandwidth felt; with more, its own offset.
+SUMMED_SHARE = 0.25
 OFFSET_LEFT = 1e-5  # V at the input of a stage: less than a gradient of 0.01 degrees makes
 
 SUPPLIES = ("vcc", "vee", "vref")
@@ -333,8 +336,9 @@ class _Lowering:
         terms = self._terms(argument, name)
         weights = [(net, per_unit * w, what) for net, w, what in terms]
         if max(_sides(weights)) > 1.0:
-            summed = self._summed(terms, f"{name}_z")
-            weights = [(summed, per_unit, f"the sum {name}")]
+            volts = per_unit / SUMMED_SHARE
+            scaled = [(net, volts * w, what) for net, w, what in terms]
+            weights = [(self._summed(scaled, f"{name}_z"), SUMMED_SHARE, f"the sum {name}")]
             self.crowded.append(name)
         return self._passive_sum(name, weights, total, (PAIR, LEG))
 
@@ -406,7 +410,9 @@ class _Lowering:
             return Signal(net=out, scale=scale, strong=False)
         follower = self.board.net(f"{name}_f")
         self.board.opamp(FOLLOW, out, follower, follower)
-        return Signal(net=follower, scale=scale, strong=True)
+        # Hundreds of gates add up, and with them what the finite gain of their followers costs.
+        followed = technology.opamp.gain / (1.0 + technology.opamp.gain)
+        return Signal(net=follower, scale=scale * followed, strong=True)
 
     # -- products ----------------------------------------------------------------------------
 
