@@ -410,9 +410,7 @@ class _Lowering:
             return Signal(net=out, scale=scale, strong=False)
         follower = self.board.net(f"{name}_f")
         self.board.opamp(FOLLOW, out, follower, follower)
-        # Hundreds of gates add up, and with them what the finite gain of their followers costs.
-        followed = technology.opamp.gain / (1.0 + technology.opamp.gain)
-        return Signal(net=follower, scale=scale * followed, strong=True)
+        return Signal(net=follower, scale=scale, strong=True)
 
     # -- products ----------------------------------------------------------------------------
 
