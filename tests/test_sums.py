@@ -156,7 +156,7 @@ def test_capacitors_are_those_whose_resistors_come_closest():
     picked = better_capacitors(circuit, OFFER, TECHNOLOGY, choice)
     (states,) = (b for b in circuit.banks if isinstance(b, Capacitors))
     ratio = np.array(picked) / states.capacitance
-    assert np.all((ratio >= 0.2) & (ratio <= 1.6))
+    assert np.all((ratio >= 0.2) & (ratio <= 1.0))
     mantissas = {float(f"{c:.1e}".split("e")[0]) for c in picked}
     assert mantissas <= {1.0, 1.5, 2.2, 3.3, 4.7, 6.8}
     found = resistors(circuit)
@@ -165,7 +165,7 @@ def test_capacitors_are_those_whose_resistors_come_closest():
         k = order[int(p)]
         factors = np.array([c * 10.0**e for c in sorted(mantissas) for e in range(-9, -5)])
         factors = factors[(factors >= 0.2 * states.capacitance[k])] / states.capacitance[k]
-        factors = factors[factors <= 1.6]
+        factors = factors[factors <= 1.0]
         off = np.abs(nearest_on(OFFER, 1.0 / (g * factors)) * (g * factors) - 1.0)
         own = np.abs(nearest_on(OFFER, 1.0 / (g * ratio[k])) * (g * ratio[k]) - 1.0)
         assert own <= np.median(off)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn2circuit.arrays import Vector
 from rnn2circuit.circuit.banks import Bank, Capacitors, Resistors, net_columns
@@ -21,14 +22,14 @@ from rnn2circuit.circuit.circuit import GROUND, Circuit
 from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
 from rnn2circuit.devices.eseries import nearest_on, values_between
 from rnn2circuit.devices.technology import Technology
-from rnn2circuit.lowering.purchase import LARGEST_CONDUCTANCE, CapacitorChoice
+from rnn2circuit.lowering.purchase import CapacitorChoice
 from rnn2circuit.lowering.realistic import STATE, SUPPLIES, TIE
 
 # Common factors that are tried. With more, the resistance at the inputs of a stage would not be
 # what stages are calibrated with; within these, a hundred are as good as independent.
 FACTORS = np.geomspace(0.95, 1.05, 401)
-# Of the capacitor that is nearest: those that are tried. Larger ones need more current.
-SMALLER, LARGER = 0.2, 1.6
+# Of the capacitor that is nearest: down to where others are tried. Larger ones need more current.
+SMALLEST = 0.2
 TYPICAL = 0.4  # of the swing: what signals have
 # A resistor to ground makes up for the others within this of its own value, and no further.
 MADE_UP = 0.5
@@ -51,7 +52,7 @@ class _Sum:
     net: int
     members: list[int]
     volts: Vector
-    loads: Vector
+    loads: NDArray[np.bool_]
     plate: bool
 
 
@@ -94,14 +95,10 @@ def better_capacitors(
     plates = {s.net: s for s in wiring.sums() if s.plate}
     found: list[float] = []
     for net, farad in zip(states.p.tolist(), states.capacitance.tolist(), strict=True):
-        low, high = max(choice.low, SMALLER * farad), min(choice.high, LARGER * farad)
-        farads = values_between(choice.series, low, high)
+        farads = values_between(choice.series, max(choice.low, SMALLEST * farad), farad)
         plate = plates[net]
-        factors = farads / farad
         siemens = wiring.siemens[plate.members]
-        most = max(LARGEST_CONDUCTANCE, float(siemens.max()))
-        factors = factors[factors * siemens.max() <= most]
-        factor = _closest(plate, siemens, factors, offer, technology)[0]
+        factor = _closest(plate, siemens, farads / farad, offer, technology)[0]
         found.append(float(farads[np.argmin(np.abs(farads - factor * farad))]))
     return tuple(found)
 
