@@ -1,7 +1,7 @@
 """The measured tables of docs/parts.md, printed again.
 
-Run it from the repository: ``python benchmarks/parts.py [speed] [rounding] [boards] [lag]``; all
-four where none is named, in about half an hour on two cores.
+Run it from the repository: ``python benchmarks/parts.py [speed] [rounding] [families] [boards]
+[lag]``; all where none is named, in about three quarters of an hour on two cores.
 """
 
 import sys
@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from levels import errors
+from random_models import CELLS, FAMILIES, random_cell, random_model
+
 import rnn2circuit as r2c
 from rnn2circuit.devices.technology import Technology
-from rnn2circuit.errors import Rnn2CircuitError
+from rnn2circuit.errors import NotRealizableError, Rnn2CircuitError
 from rnn2circuit.flow import Values, compile_model, simulate
 from rnn2circuit.flow.boards import relative_error
 from rnn2circuit.flow.speed import predicted_error
@@ -32,6 +37,7 @@ TRAINED = {  # and how long they run: their own stimuli are long
 }
 OPTIONS = {"ltc_signal.pt": {"ncps_parameters": "softplus"}}
 RUNS = 60
+SEEDS = 6
 
 
 def networks():
@@ -74,6 +80,29 @@ def rounding() -> None:
             except Rnn2CircuitError as error:
                 figures.append(str(error)[:120])
         print(f"  {name}: {', '.join(figures)}", flush=True)
+
+
+def families() -> None:
+    print("family: worst of some random models exact, median and worst with E24 pairs")
+    for family in (f for f in (*FAMILIES, *CELLS) if f not in ("gated", "stack")):
+        rows: list[list[float]] = []
+        for seed in range(SEEDS):
+            if family in CELLS:
+                model, steps = random_cell(family, 3, 1, seed), 20.0
+            else:
+                sigmoids = ("tanh", "logistic")
+                model, steps = random_model(family, 3, 1, seed, activations=sigmoids), None
+            try:
+                compiled = [
+                    compile_model(model, level="macro", values=values, duration=steps)
+                    for values in (None, Values(round="E24"))
+                ]
+            except NotRealizableError as error:
+                print(f"  {family} {seed}: {error}", file=sys.stderr)
+                continue
+            rows.append([errors(simulate(c))[0] for c in compiled])
+        exact, bought = np.transpose(rows)
+        print(f"| {family} | {exact.max():.1e} | {np.median(bought):.1e} | {bought.max():.1e} |")
 
 
 def boards() -> None:
@@ -127,6 +156,12 @@ def lag() -> None:
 
 
 if __name__ == "__main__":
-    parts = {"speed": speed, "rounding": rounding, "boards": boards, "lag": lag}
+    parts = {
+        "speed": speed,
+        "rounding": rounding,
+        "families": families,
+        "boards": boards,
+        "lag": lag,
+    }
     for chosen in sys.argv[1:] or parts:
         parts[chosen]()
