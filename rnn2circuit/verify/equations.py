@@ -25,8 +25,9 @@ from rnn2circuit.verify.suspects import find_suspect
 
 EXACT = 1e-9  # limit; round-off of the algebraic solve is near 1e-15, a wrong weight far above
 # Points of comparison: the origin, the initial state, random states in a box around both, and
-# random states far outside it, where a rectifying unit that sleeps in the box wakes up.
-NEAR, FAR = 14, 8
+# random states far outside it, where a rectifying unit that sleeps in the box wakes up. Those come
+# in pairs, each with its negative: without a pair eight of them left one sign of a sum untried.
+NEAR, FAR = 14, 12
 JACOBIANS_AT = (2, 3, 4, 2 + NEAR, 3 + NEAR)  # random points: a relu has its kink at the origin
 TRIED = 4  # points at which elements are changed to see which of them explains a failure
 BOX = 1.5  # half-width of the box, in units of max(1, |x0|)
@@ -229,9 +230,11 @@ def sample_points(
     half = BOX * max(1.0, float(np.max(np.abs(model.initial_state))))
     x = rng.uniform(-half, half, (count, model.n_states))
     u = rng.uniform(-BOX, BOX, (count, model.n_inputs))
-    stretch = 10.0 ** rng.uniform(0.0, DECADES, (FAR, 1))
-    x[-FAR:] *= stretch
-    u[-FAR:] *= stretch
+    pairs = FAR // 2  # each in its own part of the decades
+    stretch = 10.0 ** (DECADES * (np.arange(pairs)[:, None] + rng.random((pairs, 1))) / pairs)
+    for points in (x, u):
+        points[-FAR::2] *= stretch
+        points[1 - FAR :: 2] = -points[-FAR::2]
     if model.operating_box is not None:
         low, high = model.operating_box
         x = rng.uniform(low, high, x.shape)

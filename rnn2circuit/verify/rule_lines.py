@@ -16,6 +16,10 @@ CARDS = frozenset(
     | {".save", ".tran", ".op", ".ac", ".noise", ".print", ".temp", ".title", ".global"}
 )
 ANALYSES = (".tran", ".op", ".ac", ".noise")
+# Of a netlist they would change how it is simulated, or, as .options cshunt, what is simulated.
+BENCH_CARDS = frozenset(
+    {*ANALYSES, ".options", ".option", ".temp", ".save", ".print", ".title", ".nodeset"}
+)
 OPTION_NAMES = frozenset(
     {"klu", "reltol", "abstol", "vntol", "chgtol", "trtol", "gmin"}
     | {"method", "maxord", "itl1", "itl2", "itl4", "temp", "tnom"}

@@ -29,6 +29,7 @@ from rnn2circuit.verify.checks import Check, measured
 from rnn2circuit.verify.netlist import has_subcircuits
 from rnn2circuit.verify.rule_lines import (
     ANALYSES,
+    BENCH_CARDS,
     OPTION_NAMES,
     REFERENCE,
     Deck,
@@ -64,8 +65,9 @@ def _judged(
     """Findings on a netlist, and the smallest and largest value of each kind."""
     deck = read_scopes(text, subckt) if has_subcircuits(text) else read_lines(text)
     for line, card, _ in deck.cards:
-        if card in ANALYSES:
-            deck.report("N10", line, f"an analysis, {card}, belongs into the testbench")
+        if card in BENCH_CARDS:
+            what = "an analysis" if card in ANALYSES else "what a simulation is told"
+            deck.report("N10", line, f"{what}, {card}, belongs into the testbench")
     for port in driven:
         deck.paths.join(port, "0")
     models = _switch_models(deck)
