@@ -47,10 +47,8 @@ def place_parts(
         least=SCALED / technology.largest_resistor,
     )
     circuit = lower(ideal, technology, calibration=calibration, capacitors=choice)
-    if values.ptat_legs:
-        circuit = ptat_legs(circuit, KELVIN + NOMINAL)
     if values.round is None:
-        return circuit
+        return ptat_legs(circuit, KELVIN + NOMINAL) if values.ptat_legs else circuit
     pairs = len(decade(values.round)) <= PAIRED if values.pairs is None else values.pairs
     how = "one or two of them for each value" if pairs else "one for each value"
     note = f"resistors are of {values.round}, {how}; capacitors of {series}, which moves no value"
@@ -60,6 +58,8 @@ def place_parts(
     choice = replace(choice, picked=picked)
     circuit = lower(ideal, technology, calibration=calibration, capacitors=choice)
     circuit = rounded_together(circuit, on_offer, technology)
+    if values.ptat_legs:
+        circuit = ptat_legs(circuit, KELVIN + NOMINAL)
     return replace(
         buy_resistors(circuit, values.round, pairs=pairs, largest=technology.largest_resistor),
         notes=(*circuit.notes, note),
