@@ -110,6 +110,9 @@ class Testbench:
         How exact the parts are, which decides how exactly it is worth solving their equations.
     faint : bool
         Whether currents of nA count, which solvers take for nothing unless told.
+    floating : bool
+        Whether states lie between two nets of which little holds the common voltage, so that a
+        solver finds it to fewer digits than others.
     temperature : float or None
         Degrees Celsius; the simulator's nominal 27 where not given.
     """
@@ -124,4 +127,5 @@ class Testbench:
     transient: Transient
     level: str = "ideal"
     faint: bool = False
+    floating: bool = False
     temperature: float | None = None

@@ -45,6 +45,7 @@ def make_testbench(
         ),
         level=record.level,
         faint=record.transistors == "mos",
+        floating=record.coupling == "balanced" and record.level == "ideal",
         recorded=tuple(m.port for m in (*ports.states, *ports.outputs)),
         transient=Transient(
             step=step * seconds, stop=duration * seconds, from_initial=record.form == "rl"

@@ -63,6 +63,9 @@ from rnn2circuit.units import spice_number as num
 # decides and the error keeps its second order in it (charge and truncation control cut steps
 # only where they would be off by about 1e-6).
 OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 trtol=7000"
+# The common voltage of a lattice has rounding errors of 1e-12 V and more: asked for fewer, ngspice
+# takes every step for one that did not converge and cuts it, which makes them worse.
+FLOATING_OPTIONS = OPTIONS.replace("vntol=1e-12", "vntol=1e-8")
 
 # Real parts are wrong by 1e-4 and more: solving for more digits than that only costs time, and
 # tolerances far below what transistors resolve make ngspice cut its steps without end.
@@ -243,12 +246,18 @@ def cards(bank: Bank, nets: Sequence[str]) -> list[str]:  # noqa: C901 - one cas
             assert_never(bank)
 
 
+def _options(bench: Testbench) -> str:
+    if bench.faint:
+        return FAINT_OPTIONS
+    if bench.level != "ideal":
+        return REALISTIC_OPTIONS
+    return FLOATING_OPTIONS if bench.floating else OPTIONS
+
+
 def write_testbench(bench: Testbench, *, title: Sequence[str]) -> str:
     """A deck that runs as it stands: ``ngspice -b -n -r out.raw FILE``."""
     lines = [f"* {line}" for line in title]
-    options = OPTIONS if bench.level == "ideal" else REALISTIC_OPTIONS
-    options = FAINT_OPTIONS if bench.faint else options
-    lines += [f".include {bench.netlist}", options]
+    lines += [f".include {bench.netlist}", _options(bench)]
     if bench.temperature is not None:
         lines.append(f".options temp={num(bench.temperature)}")
     for port, source in bench.sources:
