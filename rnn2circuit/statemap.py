@@ -150,6 +150,8 @@ class NetlistMap:
         Relative H2 distance from the model that was promised then.
     preferred : str
         Series that the resistors of a realistic level are of; empty where values are exact.
+    parts_sha256 : str
+        Fingerprint of the definitions of a realistic level's parts; empty where there are none.
     """
 
     netlist: str
@@ -171,6 +173,7 @@ class NetlistMap:
     rounding: str = ""
     rounding_error: float | None = None
     preferred: str = ""
+    parts_sha256: str = ""
 
 
 _TEXT_FIELDS = (
@@ -208,6 +211,8 @@ def map_to_json(record: NetlistMap) -> str:
         data |= {"rounding": record.rounding, "rounding_error": record.rounding_error}
     if record.preferred:
         data["preferred"] = record.preferred
+    if record.parts_sha256:
+        data["parts_sha256"] = record.parts_sha256
     if ports.supplies:
         data["supplies"] = [asdict(m) for m in ports.supplies]
     if ports.clock is not None:
@@ -268,8 +273,9 @@ def map_from_json(text: str) -> NetlistMap:
         windings=_count(data, "windings"),
         strategy=strategy,
         order=order,
-        rounding=_series(data, "rounding"),
-        preferred=_series(data, "preferred"),
+        rounding=_optional_text(data, "rounding"),
+        preferred=_optional_text(data, "preferred"),
+        parts_sha256=_optional_text(data, "parts_sha256"),
         rounding_error=_number(data, "rounding_error") if "rounding" in data else None,
         **fields,
     )
@@ -282,11 +288,11 @@ def _count(data: dict[str, object], name: str) -> int:
     return value
 
 
-def _series(data: dict[str, object], name: str) -> str:
-    series = data.get(name, "")
-    if not isinstance(series, str):
-        raise CircuitError(f"map field {name!r} must be text, got {series!r}")
-    return series
+def _optional_text(data: dict[str, object], name: str) -> str:
+    text = data.get(name, "")
+    if not isinstance(text, str):
+        raise CircuitError(f"map field {name!r} must be text, got {text!r}")
+    return text
 
 
 def _strategy(data: dict[str, object]) -> tuple[str, int | None]:
