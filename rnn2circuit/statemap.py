@@ -152,6 +152,8 @@ class NetlistMap:
         Series that the resistors of a realistic level are of; empty where values are exact.
     transistors : str
         ``mos`` where OTAs are of MOS transistors in weak inversion; empty where they are not.
+    parts_sha256 : str
+        Fingerprint of the definitions of a realistic level's parts; empty where there are none.
     """
 
     netlist: str
@@ -174,6 +176,7 @@ class NetlistMap:
     rounding_error: float | None = None
     preferred: str = ""
     transistors: str = ""
+    parts_sha256: str = ""
 
 
 _TEXT_FIELDS = (
@@ -213,6 +216,8 @@ def map_to_json(record: NetlistMap) -> str:
         data["preferred"] = record.preferred
     if record.transistors:
         data["transistors"] = record.transistors
+    if record.parts_sha256:
+        data["parts_sha256"] = record.parts_sha256
     if ports.supplies:
         data["supplies"] = [asdict(m) for m in ports.supplies]
     if ports.clock is not None:
@@ -273,9 +278,10 @@ def map_from_json(text: str) -> NetlistMap:
         windings=_count(data, "windings"),
         strategy=strategy,
         order=order,
-        rounding=_series(data, "rounding"),
-        preferred=_series(data, "preferred"),
-        transistors=_series(data, "transistors"),
+        rounding=_optional_text(data, "rounding"),
+        preferred=_optional_text(data, "preferred"),
+        transistors=_optional_text(data, "transistors"),
+        parts_sha256=_optional_text(data, "parts_sha256"),
         rounding_error=_number(data, "rounding_error") if "rounding" in data else None,
         **fields,
     )
@@ -288,11 +294,11 @@ def _count(data: dict[str, object], name: str) -> int:
     return value
 
 
-def _series(data: dict[str, object], name: str) -> str:
-    series = data.get(name, "")
-    if not isinstance(series, str):
-        raise CircuitError(f"map field {name!r} must be text, got {series!r}")
-    return series
+def _optional_text(data: dict[str, object], name: str) -> str:
+    text = data.get(name, "")
+    if not isinstance(text, str):
+        raise CircuitError(f"map field {name!r} must be text, got {text!r}")
+    return text
 
 
 def _strategy(data: dict[str, object]) -> tuple[str, int | None]:

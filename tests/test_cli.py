@@ -79,6 +79,12 @@ def test_verify_passes_and_writes_every_report(model_file, tmp_path, capsys):
     assert (out / "net.report.txt").read_text().strip()
 
 
+@pytest.mark.parametrize("limit", ["inf", "nan", "-1"])
+def test_a_limit_that_nothing_exceeds_is_refused(limit, model_file, capsys):
+    assert main(["verify", str(model_file), f"--limit-transient={limit}"]) == 2
+    assert "limit transient must be finite and not negative" in capsys.readouterr().err
+
+
 @pytest.mark.spice
 def test_verify_fails_with_exit_code_one_when_a_limit_is_not_met(model_file):
     assert main(["verify", str(model_file), "--limit-transient", "1e-12"]) == 1

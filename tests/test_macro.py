@@ -11,7 +11,16 @@ from rnn2circuit.circuit.banks import SigmoidStages
 from rnn2circuit.circuit.circuit import CircuitBuilder, counting
 from rnn2circuit.devices.technology import Multiplier, OpAmp, Ota, Technology
 from rnn2circuit.errors import CircuitError, NotRealizableError, UnverifiableError, UsageError
-from rnn2circuit.flow import Values, compile_model, simulate, verify_compiled, verify_model
+from rnn2circuit.flow import (
+    Values,
+    adopt_netlist,
+    compile_model,
+    simulate,
+    usual_limits,
+    verify_compiled,
+    verify_model,
+)
+from rnn2circuit.flow.layers import read_back
 from rnn2circuit.lowering.dataflow import read_dataflow
 from rnn2circuit.models import Ctrnn, Elman, Hopfield, Linear, Lrc
 from rnn2circuit.statemap import map_from_json
@@ -340,3 +349,65 @@ def test_preferred_values_are_verified_against_what_they_cost():
     assert EXACT < off < 0.05
     with pytest.raises(CircuitError, match="'preferred' must be text"):
         map_from_json(result.compiled.map_json.replace('"E24"', "24"))
+
+
+def edited(compiled, pattern, replacement, **changes):
+    """As a netlist that someone edited, and a map of which fields were changed."""
+    text, count = re.subn(pattern, replacement, compiled.netlist, count=1, flags=re.MULTILINE)
+    assert count == 1
+    return adopt_netlist(text, replace(compiled.record, **changes), compiled.model)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "said"),
+    [
+        (r"^(x_follow_1 .*) vcc vee", r"\1 vee vcc", "supply pins at vee vcc, expected vcc vee"),
+        (r"^(x_follow_1 .*) vcc vee", r"\1 0 0", "supply pins at 0 0"),
+        (r"^(x_stage_1 .*)$", r"\1 ge=1e-4", "x_stage_1 is given ge=0.0001, an error"),
+        (r"^(x_stage_1 .*)$", r"\1 vos=1e-5", "x_stage_1 is given vos=1e-05"),
+    ],
+)
+def test_what_the_equations_of_ideal_parts_do_not_see_is_a_finding(pattern, replacement, said):
+    compiled = compile_model(drawn("ctrnn", 2), level="macro", duration=0.1)
+    (check,) = parts_check(compiled)
+    assert check.verdict is Verdict.PASS
+    (check,) = parts_check(edited(compiled, pattern, replacement))
+    assert check.verdict is Verdict.FAIL
+    assert said in check.detail
+    (check,) = parts_check(edited(compiled, r"^(x_stage_1 \S+)", r"\1 \1"))
+    assert check.verdict is Verdict.UNVERIFIABLE
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        (r"10\.5\*tanh\(v\(x\)/10\.5\)", "2.5*tanh(v(x)/2.5)"),  # clips where no run went
+        (r"^(\.subckt ctrnn_3 .*)$", r"\1\n.subckt r2c_opamp p n o vcc vee\ne_1 o 0 p 0 1\n.ends"),
+        (r"^r_x x 0 .*$", "r_x x 0 1e8 ; half of the gain"),
+    ],
+)
+def test_parts_that_someone_defined_otherwise_are_unverifiable(pattern, replacement):
+    compiled = compile_model(drawn("ctrnn", 2), level="macro", duration=0.1)
+    (check,) = parts_check(edited(compiled, pattern, replacement))
+    assert check.verdict is Verdict.UNVERIFIABLE
+    assert "the definitions of the parts are not those" in check.detail
+    (check,) = parts_check(edited(compiled, r"^\* op-amp.*$", "* another remark"))
+    assert check.verdict is Verdict.PASS
+
+
+def parts_check(compiled):
+    found = read_back(compiled, usual_limits(compiled), seed=1)
+    return [check for check in found if check.id == "structure.parts"]
+
+
+@pytest.mark.parametrize("claim", [{"level": "device"}, {"preferred": "E24"}])
+def test_a_map_that_claims_what_loosens_limits_does_not_hide_a_fault(claim):
+    compiled = compile_model(drawn("ctrnn", 2), level="macro", duration=0.1)
+    line = next(line for line in compiled.netlist.splitlines() if line.startswith("r_pair_"))
+    head, value = line.rsplit(" ", 1)
+    wrong = edited(compiled, re.escape(line), f"{head} {1.05 * float(value)!r}", **claim)
+    checks = read_back(wrong, usual_limits(wrong), seed=1)
+    assert Verdict.FAIL in {check.verdict for check in checks}
+    ids = {"level": "extraction.f", "preferred": "structure.parts"}
+    (check,) = (c for c in checks if c.id == ids[next(iter(claim))])
+    assert check.verdict is Verdict.FAIL

@@ -99,6 +99,8 @@ def test_the_plain_examples_keep_every_rule():
         ("b_2 q 0 v=v(u1)\nb_3 q 0 v=v(u1)", "N7"),
         ("b_2 x1 0 i=time*v(x1)", "N9"),
         (".tran 1e-6 1e-3", "N10"),
+        (".options cshunt=1e-12", "N10"),
+        (".temp 100", "N10"),
         ("b_2 x1 0 i=v(x1)**3", "N11"),
         ("b_2 x1 0 i=v(x1)^3", "N11"),
         ("b_2 x1 0 i=pow(v(x1),3)", "N11"),

@@ -55,6 +55,7 @@ from rnn2circuit.synthesis.scaling import (
 )
 from rnn2circuit.synthesis.testbench import describe_stimulus, make_testbench
 from rnn2circuit.synthesis.topology import COUPLINGS, Coupling, InputCoupling
+from rnn2circuit.verify.assembly import definitions_sha256
 from rnn2circuit.verify.equations import sha256_text
 from rnn2circuit.writers.ngspice import write_subcircuit, write_testbench
 
@@ -353,6 +354,7 @@ def compile_model(
         rounding_error=None if rounded is None else rounded.error,
         preferred="" if level == "ideal" or values is None else values.round or "",
         transistors="mos" if level != "ideal" and technology.is_mos else "",
+        parts_sha256="" if level == "ideal" else definitions_sha256(netlist),
     )
     inside: tuple[str, ...] = ()
     if isinstance(reference, ReferenceSolution) and states is None:

@@ -1,19 +1,21 @@
 """The layers of a verification, each on a compiled network."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from rnn2circuit.errors import SimulationError, SimulationTimeout
+from rnn2circuit.errors import SimulationError, SimulationTimeout, UsageError
 from rnn2circuit.flow.compile import Compiled
 from rnn2circuit.flow.original import check_behaviour, check_original
 from rnn2circuit.flow.run import Simulation, default_timeout
 from rnn2circuit.models.base import AbstractCell, AbstractModel, AbstractNetwork
 from rnn2circuit.models.trajectory import Trajectory
 from rnn2circuit.simulate.interface import OperatingPointSimulator, SweepSimulator
-from rnn2circuit.statemap import NetlistMap
+from rnn2circuit.verify.assembly import check_assembly
 from rnn2circuit.verify.checks import Check, Verdict
 from rnn2circuit.verify.equations import EXACT, check_equations
 from rnn2circuit.verify.evaluated import check_evaluated
@@ -49,7 +51,13 @@ SEED = 20230412  # of the random states of the extraction, unless another is giv
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a verification allows; each reason is where the default stands."""
+    """What a verification allows; each reason is where the default stands.
+
+    Raises
+    ------
+    UsageError
+        If a limit is negative or not finite: a check that cannot fail proves nothing.
+    """
 
     extraction: float = EXACT
     transient: float = WAVEFORM  # parts of each state's range
@@ -62,6 +70,12 @@ class Limits:
     response: float = RESPONSE  # small signals, parts of each output's largest
     program: float | None = None  # program against ODE, parts of range: judged where given
 
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            limit = getattr(self, name)
+            if limit is not None and not (math.isfinite(limit) and limit >= 0):
+                raise UsageError(f"limit {name} must be finite and not negative, got {limit!r}")
+
 
 # What realistic parts are allowed, in parts of each state's range. Parts with finite bandwidth are
 # wrong by a few 1e-4 at a time constant of a millisecond; calibrated transistors by a few 1e-3.
@@ -73,6 +87,8 @@ WEAK_INVERSION = 3e-2
 # such a netlist read with ideal parts is off by as much; a wrong sign or net is off by far more.
 CALIBRATED = 0.1
 
+
+_TRANSISTOR = re.compile(r"^\s*q", re.MULTILINE | re.IGNORECASE)
 
 # With accuracy high the time step is chosen for 2e-7 of each state.
 HIGH = {"transient": 1e-6, "outputs": 1e-5}
@@ -113,13 +129,16 @@ def usual_limits(compiled: Compiled, given: Mapping[str, float] | None = None) -
     preferred = bool(record.preferred)
     # A state of the lattice is the difference of two nets, each with the simulator's own error.
     accuracy = "default" if record.coupling == "balanced" else compiled.accuracy
-    return limits_for(
+    limits = limits_for(
         record.level,
         accuracy,
         given,
         preferred=preferred,
         weak_inversion=record.transistors == "mos",
     )
+    if preferred or _is_calibrated(compiled) or "extraction" in (given or {}):
+        return limits
+    return replace(limits, extraction=EXACT)
 
 
 def continuous(model: AbstractNetwork) -> AbstractModel:
@@ -133,16 +152,20 @@ def read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...
     """What the text says, without a simulator."""
     text, record, model = compiled.netlist, compiled.record, compiled.model
     ports = record.state_map
-    rules = check_rules(
-        text,
-        compiled.testbench,
-        included=record.netlist,
-        driven=(*ports.driven, *(m.port for m in ports.supplies)),
-        subckt=record.subckt,
-    )
+    before = [
+        check_rules(
+            text,
+            compiled.testbench,
+            included=record.netlist,
+            driven=(*ports.driven, *(m.port for m in ports.supplies)),
+            subckt=record.subckt,
+        )
+    ]
+    if record.level != "ideal":
+        before.append(check_assembly(text, record))
     if isinstance(model, AbstractCell):
         checks = check_step(text, record, model, seed=seed, limit=limits.extraction)
-        return (rules, *_judged(checks, record))
+        return (*before, *_judged(checks, compiled))
     checks = check_equations(
         text,
         record,
@@ -153,13 +176,18 @@ def read_back(compiled: Compiled, limits: Limits, seed: int) -> tuple[Check, ...
     )
     if len(checks) > 2:  # the map belongs to this model, and the text was understood
         checks += check_behaviour(compiled, limit=limits.extraction)
-    return (rules, *_judged(checks, record))
+    return (*before, *_judged(checks, compiled))
 
 
-def _judged(checks: Sequence[Check], record: NetlistMap) -> Sequence[Check]:
+def _judged(checks: Sequence[Check], compiled: Compiled) -> Sequence[Check]:
     """Without derivatives where values are not those of the model: far out, small ones are lost."""
-    exact = record.level != "device" and not record.preferred
+    exact = not (_is_calibrated(compiled) or compiled.record.preferred)
     return [c for c in checks if exact or c.id != "extraction.jacobian"]
+
+
+def _is_calibrated(compiled: Compiled) -> bool:
+    """Whether values are distorted for transistors. A map that claims it does not suffice."""
+    return compiled.record.level == "device" and _TRANSISTOR.search(compiled.netlist) is not None
 
 
 def evaluate(

@@ -64,6 +64,8 @@ class Netlist:
     b: list[tuple[str, int, int, str, str]] = field(default_factory=lambda: [])
     s: list[tuple[str, int, int, int, int, str]] = field(default_factory=lambda: [])
     nullors: list[tuple[str, int, int, int]] = field(default_factory=lambda: [])
+    # Instances of known parts: name, nets of the two supply pins, arguments.
+    parts: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = field(default_factory=lambda: [])
     switch_models: dict[str, SwitchModel] = field(default_factory=lambda: {})
     initial: dict[str, float] = field(default_factory=lambda: {})
 

@@ -72,7 +72,8 @@ IDEAL_PARTS = frozenset({*_PARTS, *_GYRATORS})
 def place(netlist: Netlist, line: str) -> None:
     """Put the ideal part of an instance line into a netlist.
 
-    Errors that an instance may have of its own (offsets and the like) are not part of the ideal.
+    Errors that an instance may have of its own (offsets and the like) are not part of the ideal;
+    with the nets of the supply pins, which are a part's last, they are noted in `Netlist.parts`.
 
     Raises
     ------
@@ -87,6 +88,8 @@ def place(netlist: Netlist, line: str) -> None:
     if name in netlist.names:
         raise UnverifiableError(f"element {name!r} is there twice")
     netlist.names.add(name)
+    given = tuple(f for f in line.split() if "=" in f and not (part in _GYRATORS and f[:2] == "r="))
+    netlist.parts.append((name, tuple(pins[-2:]), given))
     if part not in _GYRATORS:
         _PARTS[part][1](netlist, name, pins)
         return
