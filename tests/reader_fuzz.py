@@ -9,6 +9,7 @@ first check.
 import io
 import itertools
 import json
+import re
 import resource
 import signal
 import traceback
@@ -114,6 +115,7 @@ def _texts() -> dict[str, Reader]:
     netlists = tuple(c.netlist.encode() for c in compiled)
     parts = np.random.default_rng(1)
     netlists += tuple(wrapped(c.netlist, parts).encode() for c in compiled)
+    netlists += tuple(_folded(text) for text in netlists)
     specification = (
         b'seeds = [1, 2]\n[circuit]\nform = "rc"\n[testbench]\nhold = "linear"\nduration = 2.0\n'
         b'[simulator]\nname = "ngspice"\ntimeout = 60\n[limits]\ntransient = 1e-4\n'
@@ -146,6 +148,11 @@ def _texts() -> dict[str, Reader]:
             read=lambda p: parse_shape(split_references(_text(p))[0]),
         ),
     }
+
+
+def _folded(text: bytes) -> bytes:
+    """The same lines, each going on in the next after its second field, with remarks between."""
+    return re.sub(rb"(?m)^([a-z.]\S* \S+) (?=\S)", rb"\1\n* goes on\n+ ", text)
 
 
 def _text(path: Path) -> str:

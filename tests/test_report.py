@@ -300,7 +300,7 @@ def test_files_appear_together(tmp_path):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        (errno.ENOSPC, "the disk is full; nothing was written"),
+        (errno.ENOSPC, "the disk is full; nothing of"),
         (errno.EACCES, "no permission to write"),
         (errno.EIO, "cannot write"),
     ],

@@ -38,7 +38,7 @@ def write_all(directory: Path, files: Mapping[str, str | bytes]) -> tuple[Path, 
             _write(descriptor, content if isinstance(content, bytes) else content.encode())
         _rename(temporary)
     except OSError as error:
-        raise OutputError(_explain(error, directory)) from error
+        raise OutputError(_explain(error, directory, ", ".join(files))) from error
     finally:
         for beside in temporary.values():
             with contextlib.suppress(OSError):
@@ -84,11 +84,11 @@ def _rename(temporary: Mapping[Path, Path]) -> None:
         raise
 
 
-def _explain(error: OSError, directory: Path) -> str:
+def _explain(error: OSError, directory: Path, names: str) -> str:
     place = error.filename or str(directory)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return f"the disk is full; nothing was written to {str(directory)!r}"
+            return f"the disk is full; nothing of {names} was written to {str(directory)!r}"
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return f"no permission to write {str(place)!r}; choose another directory"
         case errno.ENOTDIR | errno.EEXIST:

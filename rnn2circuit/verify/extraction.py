@@ -174,16 +174,18 @@ class ExtractedSystem:
             raise UnverifiableError("the state ports do not show the circuit's states linearly")
         state_jacobian: list[Matrix] = []
         input_jacobian: list[Matrix] = []
-        for k in jacobian_at:
+        # Without an expression the circuit is linear: its derivatives at one point are those at all.
+        for k in jacobian_at if self._groups else jacobian_at[:1]:
             by_w, by_u = self._sensitivities(z[:, k])
             inner = self._shown @ (self._rate_rows @ by_w)
             state_jacobian.append(_divided(inner, self._shown))
             input_jacobian.append(self._shown @ (self._rate_rows @ by_u))
+        copies = 1 if self._groups else len(jacobian_at)
         return Rates(
             dv_dt=(self._shown @ (self._rate_rows @ z)).T,
             outputs=z[self._outputs].T,
-            df_dv=tuple(state_jacobian),
-            df_du=tuple(input_jacobian),
+            df_dv=tuple(state_jacobian * copies),
+            df_du=tuple(input_jacobian * copies),
         )
 
     def storage_values(self, v: Matrix) -> Matrix:
