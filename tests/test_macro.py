@@ -408,6 +408,8 @@ def test_a_map_that_claims_what_loosens_limits_does_not_hide_a_fault(claim):
     wrong = edited(compiled, re.escape(line), f"{head} {1.05 * float(value)!r}", **claim)
     checks = read_back(wrong, usual_limits(wrong), seed=1)
     assert Verdict.FAIL in {check.verdict for check in checks}
+    with pytest.raises(UsageError, match="series must be one of"):
+        parts_check(replace(wrong, record=replace(wrong.record, preferred="E7")))
     ids = {"level": "extraction.f", "preferred": "structure.parts"}
     (check,) = (c for c in checks if c.id == ids[next(iter(claim))])
     assert check.verdict is Verdict.FAIL

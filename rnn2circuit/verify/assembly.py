@@ -7,8 +7,9 @@ op-amp is defined otherwise may do, as long as a run stays where the definitions
 
 import hashlib
 import math
+from typing import cast
 
-from rnn2circuit.devices.eseries import decade
+from rnn2circuit.devices.eseries import Series, decade
 from rnn2circuit.errors import UnverifiableError
 from rnn2circuit.statemap import NetlistMap
 from rnn2circuit.verify.checks import Check, Verdict, measured
@@ -26,7 +27,13 @@ SHOWN = 4  # findings in the detail
 
 
 def check_assembly(text: str, record: NetlistMap) -> Check:
-    """Number of parts of a realistic level that the equations would not tell from right ones."""
+    """Number of parts of a realistic level that the equations would not tell from right ones.
+
+    Raises
+    ------
+    UsageError
+        If the map names a series that there is not.
+    """
     try:
         netlist = read_circuit(text, record)
     except UnverifiableError as error:
@@ -89,7 +96,7 @@ def _other_values(netlist: Netlist, record: NetlistMap) -> list[str]:
     """Sentences on resistors that are not of the series which the map names."""
     if not record.preferred:
         return []
-    values = decade(record.preferred)
+    values = decade(cast(Series, record.preferred))  # which refuses what is none
     return [
         f"{name} is {ohm!r} ohm, which is not of {record.preferred}"
         for name, _, _, ohm in netlist.r

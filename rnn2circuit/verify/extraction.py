@@ -174,7 +174,7 @@ class ExtractedSystem:
             raise UnverifiableError("the state ports do not show the circuit's states linearly")
         state_jacobian: list[Matrix] = []
         input_jacobian: list[Matrix] = []
-        # Without an expression the circuit is linear: its derivatives at one point are those at all.
+        # Without expressions the circuit is linear: one point has the derivatives of all.
         for k in jacobian_at if self._groups else jacobian_at[:1]:
             by_w, by_u = self._sensitivities(z[:, k])
             inner = self._shown @ (self._rate_rows @ by_w)
