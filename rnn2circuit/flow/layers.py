@@ -88,7 +88,7 @@ WEAK_INVERSION = 3e-2
 CALIBRATED = 0.1
 
 
-_TRANSISTOR = re.compile(r"^\s*q", re.MULTILINE | re.IGNORECASE)
+_TRANSISTOR = re.compile(r"^\s*[qm]", re.MULTILINE | re.IGNORECASE)
 
 # With accuracy high the time step is chosen for 2e-7 of each state.
 HIGH = {"transient": 1e-6, "outputs": 1e-5}
