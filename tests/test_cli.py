@@ -321,6 +321,15 @@ def wait_until(condition):
         time.sleep(0.02)
 
 
+# A shell starts what runs in its background deaf to interrupts, and its children after it.
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from rnn2circuit.cli import main
+sys.exit(main())
+"""
+
+
 @pytest.mark.spice
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at the processes of Linux")
 @pytest.mark.parametrize(
@@ -336,15 +345,19 @@ def test_no_simulator_outlives_a_run_that_is_stopped(number, code, model_file, t
     slow.chmod(0o755)
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     run = subprocess.Popen(
-        [sys.executable, "-m", "rnn2circuit", "verify", str(model_file)],
+        [sys.executable, "-c", INTERRUPTIBLE, "verify", str(model_file)],
         env=os.environ | {"PATH": path, "TMPDIR": str(temporary)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(lambda: len(list(pids.iterdir())) == 2)  # with the step, and with half of it
-    run.send_signal(number)
-    _, said = run.communicate(timeout=60)
+    try:
+        wait_until(lambda: len(list(pids.iterdir())) == 2)  # with the step, and with half of it
+        run.send_signal(number)
+        _, said = run.communicate(timeout=60)
+    finally:
+        run.kill()  # nothing, where it has ended
+        run.wait()
     assert run.returncode == code
     assert "Traceback" not in said
     wait_until(lambda: not any(is_running(int(p.name)) for p in pids.iterdir()))
