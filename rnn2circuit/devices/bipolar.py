@@ -1,10 +1,9 @@
 """Model cards of bipolar transistors: numbers by the names that SPICE has for them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rnn2circuit.errors import UsageError
+from rnn2circuit.devices.cards import Parameters, check_card, in_order
 
 # What a card may hold, and from where to where: the model of Gummel and Poon as every SPICE has
 # it (L. W. Nagel, "SPICE2", memorandum ERL-M520, 1975). 0 of VAF, VAR, IKF, IKR means infinite
@@ -59,32 +58,15 @@ NEEDED = ("is", "bf")
 class Bjt:
     """A bipolar transistor, by the numbers of its model card; what it leaves out is SPICE's."""
 
-    parameters: tuple[tuple[str, float], ...]
+    parameters: Parameters
 
     def __post_init__(self) -> None:
-        names = [name for name, _ in self.parameters]
-        for name, value in self.parameters:
-            if name not in PARAMETERS:
-                raise UsageError(
-                    f"a transistor has no parameter {name!r}; known are {', '.join(PARAMETERS)}"
-                )
-            low, high = PARAMETERS[name]
-            if not (math.isfinite(value) and low <= value <= high):
-                raise UsageError(
-                    f"transistor parameter {name} must be from {low:g} to {high:g}, got {value!r}"
-                )
-        for name in NEEDED:
-            if name not in names:
-                raise UsageError(f"a transistor needs the parameter {name}")
-        if len(set(names)) < len(names):
-            raise UsageError("a transistor has a parameter twice")
+        check_card(self.parameters, PARAMETERS, NEEDED, kind="transistor")
 
 
 def bjt(values: Mapping[str, float]) -> Bjt:
     """A transistor from a mapping, its parameters in the order of `PARAMETERS`."""
-    known = {name: float(values[name]) for name in PARAMETERS if name in values}
-    other = {name: float(value) for name, value in values.items() if name not in PARAMETERS}
-    return Bjt(tuple((known | other).items()))
+    return Bjt(in_order(values, PARAMETERS))
 
 
 # Nobody's transistors: small-signal ones as they are in arrays, with what makes them less than

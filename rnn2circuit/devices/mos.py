@@ -6,11 +6,10 @@ without base currents; of the gate's voltage only a part counts. A pair of them 
 inversion operation", JSSC 1977).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rnn2circuit.errors import UsageError
+from rnn2circuit.devices.cards import Parameters, check_card, in_order
 
 # What a card may hold, of BSIM3v3 (Y. Cheng et al., "BSIM3v3 manual", UC Berkeley 1996), the
 # simplest of SPICE's models whose weak inversion is right.
@@ -54,32 +53,15 @@ PIN = 0.45  # V of the bias pin above the negative supply, at 20 nA
 class Mosfet:
     """A MOS transistor, by the numbers of its model card; what it leaves out is SPICE's."""
 
-    parameters: tuple[tuple[str, float], ...]
+    parameters: Parameters
 
     def __post_init__(self) -> None:
-        names = [name for name, _ in self.parameters]
-        for name, value in self.parameters:
-            if name not in PARAMETERS:
-                raise UsageError(
-                    f"a MOS transistor has no parameter {name!r}; known are {', '.join(PARAMETERS)}"
-                )
-            low, high = PARAMETERS[name]
-            if not (math.isfinite(value) and low <= value <= high):
-                raise UsageError(
-                    f"MOS parameter {name} must be from {low:g} to {high:g}, got {value!r}"
-                )
-        for name in NEEDED:
-            if name not in names:
-                raise UsageError(f"a MOS transistor needs the parameter {name}")
-        if len(set(names)) < len(names):
-            raise UsageError("a MOS transistor has a parameter twice")
+        check_card(self.parameters, PARAMETERS, NEEDED, kind="MOS transistor")
 
 
 def mosfet(values: Mapping[str, float]) -> Mosfet:
     """A transistor from a mapping, its parameters in the order of `PARAMETERS`."""
-    known = {name: float(values[name]) for name in PARAMETERS if name in values}
-    other = {name: float(value) for name, value in values.items() if name not in PARAMETERS}
-    return Mosfet(tuple((known | other).items()))
+    return Mosfet(in_order(values, PARAMETERS))
 
 
 # Nobody's transistors: of the size of a 0.35 um process.
