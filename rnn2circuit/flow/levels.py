@@ -8,7 +8,6 @@ import numpy as np
 from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps, Otas
 from rnn2circuit.devices.calibration import Calibration
-from rnn2circuit.devices.macromodels import GYRATOR, GYRATOR_OTA, MULTIPLIER, OPAMP, OTA, OTA_MOS
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
 from rnn2circuit.flow.calibrate import library
@@ -23,6 +22,7 @@ from rnn2circuit.models.trajectory import Trajectory
 from rnn2circuit.statemap import SupplyMap
 from rnn2circuit.synthesis.realize import Realization
 from rnn2circuit.synthesis.scaling import Scaling
+from rnn2circuit.writers.ngspice import part_called
 
 Level: TypeAlias = Literal["ideal", "macro", "device"]
 
@@ -139,12 +139,8 @@ def realistic_scale(
 
 def parts_in(circuit: Circuit) -> frozenset[str]:
     """The subcircuits that a circuit calls."""
-    names = {OpAmps: OPAMP, Otas: OTA, Multipliers: MULTIPLIER, ActiveGyrators: GYRATOR}
-    found = {
-        name for kind, name in names.items() if any(isinstance(b, kind) for b in circuit.banks)
-    }
-    if any(isinstance(b, Otas) and b.kind == "mos" for b in circuit.banks):
-        found = found - {OTA} | {OTA_MOS}
-    if any(isinstance(b, ActiveGyrators) and b.kind == "ota" for b in circuit.banks):
-        found = found - {GYRATOR} | {GYRATOR_OTA}
-    return frozenset(found)
+    return frozenset(
+        part_called(bank)
+        for bank in circuit.banks
+        if isinstance(bank, OpAmps | Otas | Multipliers | ActiveGyrators)
+    )

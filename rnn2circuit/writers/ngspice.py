@@ -17,7 +17,7 @@ Rules of the text, each of which an independent reader checks again:
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 
@@ -56,7 +56,17 @@ from rnn2circuit.circuit.testbench import (
     SupplySource,
     Testbench,
 )
+from rnn2circuit.devices.macromodels import (
+    GYRATOR,
+    GYRATOR_OTA,
+    MULTIPLIER,
+    OPAMP,
+    OTA,
+    OTA_MOS,
+)
 from rnn2circuit.units import spice_number as num
+
+Part: TypeAlias = OpAmps | Otas | Multipliers | ActiveGyrators  # of levels other than ideal
 
 # Newton to the last digits, because every accepted step is compared with the step equation;
 # trtol loosens the step control by the same factor again, so that the given largest step
@@ -339,14 +349,7 @@ def _gyrator(
     return f"g_{name}_f {port1} {port2} {g!r}", f"g_{name}_r {port2} {port1} {-g!r}"
 
 
-# Subcircuit of each part, and the errors that one instance may have.
-PART_NAMES = {
-    OpAmps: "r2c_opamp",
-    Otas: "r2c_ota",  # of bipolar transistors
-    Multipliers: "r2c_multiplier",
-    ActiveGyrators: "r2c_gyrator",
-}
-OTA_MOS, GYRATOR_OTA = "r2c_ota_mos", "r2c_gyrator_ota"
+# Errors that one instance of a part may have.
 PART_ERRORS = {
     OpAmps: {"vos": "offset"},
     Otas: {"vos": "offset", "ge": "gain_error"},
@@ -360,13 +363,24 @@ PART_ERRORS = {
 }
 
 
-def _parts(bank: OpAmps | Otas | Multipliers | ActiveGyrators, nets: Sequence[str]) -> list[str]:
+def part_called(bank: Part) -> str:
+    """The subcircuit that a bank's instances call."""
+    match bank:
+        case OpAmps():
+            return OPAMP
+        case Otas():
+            return OTA_MOS if bank.kind == "mos" else OTA
+        case Multipliers():
+            return MULTIPLIER
+        case ActiveGyrators():
+            return GYRATOR_OTA if bank.kind == "ota" else GYRATOR
+        case _:
+            assert_never(bank)
+
+
+def _parts(bank: Part, nets: Sequence[str]) -> list[str]:
     """One call of a subcircuit each; errors where an instance has its own."""
-    part, errors = PART_NAMES[type(bank)], PART_ERRORS[type(bank)]
-    if isinstance(bank, Otas) and bank.kind == "mos":
-        part = OTA_MOS
-    if isinstance(bank, ActiveGyrators) and bank.kind == "ota":
-        part = GYRATOR_OTA
+    part, errors = part_called(bank), PART_ERRORS[type(bank)]
     pins: list[list[int]] = [getattr(bank, name).tolist() for name in net_columns(bank)]
     values: list[list[float]] = [getattr(bank, name).tolist() for name in errors.values()]
     lines: list[str] = []
