@@ -93,7 +93,7 @@ def stand_in(script, **changes):
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    return pyspice._Child(process=process, library="39", **changes)
+    return pyspice._Child(process=process, release="39", **changes)
 
 
 def test_a_process_that_dies_during_a_run_is_an_error(fresh):

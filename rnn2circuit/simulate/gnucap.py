@@ -19,7 +19,7 @@ import numpy as np
 from rnn2circuit.arrays import Matrix
 from rnn2circuit.errors import OutOfScopeError, SimulationError
 from rnn2circuit.simulate.acceptance import check_data, tail
-from rnn2circuit.simulate.interface import Deck, Waveforms
+from rnn2circuit.simulate.interface import Deck, Waveforms, inlined
 from rnn2circuit.simulate.process import (
     path_of,
     private_directory,
@@ -184,12 +184,8 @@ def _short(lines: Sequence[str]) -> str:
 
 
 def _joined(deck: Deck) -> Iterator[str]:
-    for line in deck.files[deck.main].lower().splitlines():
-        if line.startswith(".include "):
-            included = line.split()[1]
-            text = next(text for name, text in deck.files.items() if name.lower() == included)
-            yield from (part for part in map(_plain, text.lower().splitlines()) if part)
-        elif part := _plain(line):
+    for line in inlined(deck):
+        if part := _plain(line.lower()):
             yield part
 
 

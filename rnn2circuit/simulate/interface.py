@@ -69,10 +69,8 @@ def inlined(deck: Deck) -> list[str]:
     """The lines of a deck as one text, with each ``.include`` replaced by the file it names."""
     lines: list[str] = []
     for line in deck.files[deck.main].splitlines():
-        if line.startswith(".include "):
-            lines += deck.files[line.split()[1]].splitlines()
-        else:
-            lines.append(line)
+        found = _INCLUDE.match(line.strip())
+        lines += deck.files[found[1]].splitlines() if found else [line]
     return lines
 
 

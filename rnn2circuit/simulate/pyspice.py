@@ -60,16 +60,11 @@ class PySpice:
         SimulationError
             If one of them is not installed.
         """
-        try:
-            wrapper = version("PySpice")
-        except PackageNotFoundError:
-            raise SimulationError(f"PySpice is not installed; {INSTALL}") from None
         child = _take()
         _IDLE.put(child)
-        return f"{child.library} by PySpice {wrapper}"
+        return child.release
 
     def run(self, deck: Deck, *, timeout: float) -> Waveforms:
-        release = self.version()
         child = _take()
         try:
             answer, columns = child.ask(deck, timeout)
@@ -93,7 +88,7 @@ class PySpice:
             time=times,
             signals=signals,
             simulator=self.name,
-            version=release,
+            version=child.release,
             log=log,
             warnings=warnings,
         )
@@ -102,7 +97,7 @@ class PySpice:
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Child:
     process: subprocess.Popen[bytes]
-    library: str = ""
+    release: str = ""  # of the library and of PySpice
     owner: int = field(default_factory=os.getpid)  # a fork must not share the pipes
 
     def ask(self, deck: Deck, timeout: float) -> tuple[dict[str, Any], Mapping[str, Vector]]:
@@ -178,6 +173,10 @@ def _take() -> _Child:
 
 
 def _started() -> _Child:
+    try:
+        wrapper = version("PySpice")
+    except PackageNotFoundError:
+        raise SimulationError(f"PySpice is not installed; {INSTALL}") from None
     # No directory of ours: the library reads its initialization files from where nobody writes.
     root = os.path.abspath(os.sep)
     kept = {name: os.environ[name] for name in (LIBRARY,) if name in os.environ}
@@ -200,7 +199,7 @@ def _started() -> _Child:
     except BaseException:
         child.end()
         raise
-    child.library = hello["version"]
+    child.release = f"{hello['version']} by PySpice {wrapper}"
     return child
 
 
