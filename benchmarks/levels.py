@@ -27,6 +27,7 @@ from rnn2circuit.demo import examples_directory, list_examples, load_example  # 
 from rnn2circuit.errors import NotRealizableError, Rnn2CircuitError  # noqa: E402
 from rnn2circuit.flow import Compiled, Simulation, compile_model, simulate  # noqa: E402
 from rnn2circuit.flow.prediction import predicted  # noqa: E402
+from rnn2circuit.models.base import AbstractNetwork  # noqa: E402
 from rnn2circuit.models.trajectory import Trajectory  # noqa: E402
 
 STATES, INPUTS, SEEDS = 3, 1, 2
@@ -101,18 +102,21 @@ def figures(at_level, *, transistors: bool = True) -> list[float]:
     return [*row, errors(designed)[0], *errors(calibrated), off]
 
 
+def random_network(family: str, seed: int) -> tuple[AbstractNetwork, float | None]:
+    """Of a few states, and how long it runs; None where it is to be chosen."""
+    if family in CELLS:
+        return random_cell(family, STATES, INPUTS, seed), CELL_STEPS
+    return random_model(family, STATES, INPUTS, seed, activations=("tanh", "logistic")), None
+
+
 def random_row(family: str) -> list[float]:
     """The worst of some random models."""
     rows = []
     for seed in range(SEEDS):
-        if family in CELLS:
-            model = random_cell(family, STATES, INPUTS, seed)
-        else:
-            model = random_model(family, STATES, INPUTS, seed, activations=("tanh", "logistic"))
+        model, duration = random_network(family, seed)
 
-        def at_level(level: str, calibrated: bool | None, model=model) -> Compiled:
-            steps = CELL_STEPS if family in CELLS else None
-            return compile_model(model, level=level, calibrated=calibrated, duration=steps)
+        def at_level(level: str, calibrated: bool | None, model=model, t=duration) -> Compiled:
+            return compile_model(model, level=level, calibrated=calibrated, duration=t)
 
         try:
             rows.append(figures(at_level))

@@ -12,7 +12,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from levels import errors
+from levels import errors, random_network
 from random_models import CELLS, FAMILIES, random_cell, random_model
 
 import rnn2circuit as r2c
@@ -99,11 +99,7 @@ def families() -> None:
     for family in (f for f in (*FAMILIES, *CELLS) if f not in ("gated", "stack")):
         rows: list[list[float]] = []
         for seed in range(SEEDS):
-            if family in CELLS:
-                model, steps = random_cell(family, 3, 1, seed), 20.0
-            else:
-                sigmoids = ("tanh", "logistic")
-                model, steps = random_model(family, 3, 1, seed, activations=sigmoids), None
+            model, steps = random_network(family, seed)
             try:
                 compiled = [
                     compile_model(model, level="macro", values=values, duration=steps)
