@@ -201,6 +201,7 @@ def test_the_environment_is_scrubbed_and_the_directory_private(tmp_path, monkeyp
         cwd = os.getcwd()
         ok = os.environ["SPICE_SCRIPTS"] == cwd == os.environ["HOME"] == os.environ["TMPDIR"]
         ok = ok and os.stat(cwd).st_mode & 0o777 == 0o700 and not sys.stdin.read()
+        ok = ok and os.environ["OMP_THREAD_LIMIT"] == "1"
         ok = ok and sys.argv[1:] == ["-b", "-n", "-r", "out.raw", "a.cir"]
         print("ENV", "fine" if ok and not bad else "not fine")
         """

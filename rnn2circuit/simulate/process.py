@@ -104,6 +104,7 @@ def scrubbed_environment(directory: Path) -> dict[str, str]:
         "TMPDIR": str(directory),
         "SPICE_SCRIPTS": str(directory),
         "OMP_NUM_THREADS": "1",
+        "OMP_THREAD_LIMIT": "1",  # ngspice asks for two, which wait for each other on busy cores
     }
 
 
