@@ -6,15 +6,22 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rnn2circuit.errors import SimulationError, UnverifiableError
 from rnn2circuit.simulate.interface import Deck
 from rnn2circuit.simulate.known_decks import STOP, TRAN
 from rnn2circuit.simulate.ngspice import Ngspice
+from rnn2circuit.verify.extraction import extract
 from rnn2circuit.verify.netlist import read_netlist
 from rnn2circuit.verify.rules import bench_findings, netlist_findings
 
-IN_TESTBENCH = ("pwl", "option")  # judged as a part of the testbench, where such lines stand
-GOOD = "v1 u1 0 1\nr1 u1 x1 100000.0\nc1 x1 0 1e-08 ic=0.0\n.ic v(x1)=0.0"
+# Judged as a part of the testbench, where such lines stand.
+IN_TESTBENCH = ("pwl", "pwl-twice", "option", "reltol", "save", "measure", "print")
+INPUT = "v1 u1 0 1"
+RC = "r1 u1 x1 100000.0\nc1 x1 0 1e-08 ic=0.0\n.ic v(x1)=0.0"
+GOOD = f"{INPUT}\n{RC}"
+STATES = np.linspace(-1.0, 1.0, 5)[:, None]  # V of x1 and u1 at which the extractor is asked
 TIMEOUT = 20  # s
 
 
@@ -64,6 +71,18 @@ DECKS = (
     _deck("farad", "1F meant as one farad", "1e-15", "c2 x1 0 1F ic=0", "N3"),
     _deck("case", "nets h1 and H1", "one net", "r2 h1 0 1e5\nr3 H1 x1 1e5", "N2"),
     _deck("zeros", "net 00 meant as ground", "another net", "r2 x1 00 1e5\nr3 00 0 1", "N2"),
+    _deck("paren", "net h(0)", "net h(0", "r2 x1 h(0) 1e3\nr3 h(0) 0 1e3", "N2"),
+    _deck("brace", "net {1+1}", "net 2.000000000000000e+00", "r2 x1 {1+1} 1e3", "N2"),
+    _deck("letters", "nets nöde and näde", "one net", "r2 x1 nöde 1e3\nr3 näde 0 1e3", "N1"),
+    _deck("semicolon", "a semicolon in a line", "cut there: 1 mΩ", "r2 x1 0 ;1e3", "N5"),
+    _deck("dollar", "a dollar after a blank", "cut there: 1 mΩ", "r2 x1 0 $ 1e3", "N5"),
+    _deck(
+        "net-time",
+        "net time in an expression",
+        "the time",
+        "v2 time 0 3\nb2 z1 0 v=v(time)\nr2 z1 0 1e3",
+        "N2",
+    ),
     _deck("gnd", "net gnd", "ground", "r2 x1 gnd 1e5", "N2"),
     _deck("power", "v=(-2)**0.5", "1.414", "b2 z1 0 v=(-2)**0.5\nr2 z1 0 1e3", "N11"),
     _deck(
@@ -79,6 +98,50 @@ DECKS = (
     _deck(
         "island", "a part without ground", "any voltage", "r2 z1 z2 1e3\nc2 z1 z2 1e-9 ic=0", "N6"
     ),
+    _deck(
+        "loop",
+        "an inductor across a voltage source",
+        "any current",
+        "v2 z1 0 1\nl2 z1 0 1e-3 ic=0",
+        "singular",
+    ),
+    _deck(
+        "follower",
+        "a source that follows itself",
+        "any voltage",
+        "e2 z1 0 z1 0 1\nr2 z1 0 1e3",
+        "extractor: the algebraic part",
+    ),
+    _deck(
+        "followers",
+        "two sources that follow each other",
+        "any voltage",
+        "e2 z1 0 z2 0 1\ne3 z2 0 z1 0 1\nr2 z1 0 1e3\nr3 z2 0 1e3",
+        "extractor: the algebraic part",
+    ),
+    _deck("zero-l", "inductor of 0 H", "a wire", "l2 x1 z1 0 ic=0\nr2 z1 0 1e3", "N4"),
+    _deck(
+        "quotient",
+        "1/0",
+        "1e32",
+        "b2 0 x1 i=1e-9/(v(u1)-v(u1))",
+        "extractor: b2: its expression is not finite",
+    ),
+    _deck(
+        "nothing",
+        "0/0",
+        "0",
+        "b2 0 x1 i=1e-9*(v(u1)-v(u1))/(v(u1)-v(u1))",
+        "extractor: b2: its expression is not finite",
+    ),
+    _deck(
+        "overflow",
+        "exp(800)",
+        "1e99",
+        "b2 z1 0 v=exp(800*v(u1)*v(u1))\nr2 z1 0 1e3",
+        "extractor: b2: its expression is not finite",
+    ),
+    _deck("cube", "v(x1)^3", "the cube of |v(x1)|", "b2 z1 0 v=v(x1)^3\nr2 z1 0 1e3", "N11"),
     _deck("initial", ".ic of a net that does not exist", "ignored", ".ic v(x7)=1.0", "N5|x7"),
     _deck(
         "model-twice",
@@ -88,6 +151,20 @@ DECKS = (
         "twice|there already",
     ),
     _deck(
+        "subckt-twice",
+        "two .subckt of one name",
+        "the first one",
+        ".subckt s a\nr1 a 0 1e3\n.ends\n.subckt s a\nr1 a 0 2e3\n.ends\nx2 x1 s",
+        "N5",
+    ),
+    _deck(
+        "pwl-twice",
+        "PWL with one time twice",
+        "a jump",
+        "v2 z1 0 pwl(0 0 0.001 1 0.001 2)\nr2 z1 0 1e3",
+        "N8",
+    ),
+    _deck(
         "pwl",
         "PWL with an odd number of values",
         "the last is dropped",
@@ -95,6 +172,17 @@ DECKS = (
         "N8",
     ),
     _deck("option", "misspelt option", "ignored", ".options reltoll=1e-9", "option 'reltoll'"),
+    _deck("reltol", "reltol=0", "steps of any size", ".options reltol=0", "N10: reltol"),
+    _deck("save", ".save of a net that does not exist", "dropped", ".save v(x9)", "N10: .save"),
+    _deck(
+        "measure",
+        ".meas with a raw file",
+        "not done",
+        ".meas tran m find v(x1) at=1e-3",
+        "N1",
+    ),
+    _deck("print", ".print with a raw file", "ignored", ".print tran v(x9)", "run: .*ignored"),
+    _deck("comment", "a comment *#shell ..", "the command is run", "*#shell true", "N1"),
     _deck(
         "analyses", "a second analysis", "which one counts is not said", ".tran 1e-5 0.02", "N10"
     ),
@@ -130,8 +218,10 @@ def _said(deck: SilentDeck, text: str) -> tuple[str, ...]:
     said = [f"{f.rule}: {f.reason}" for f in found]
     try:
         read_netlist(f"* title\n{deck.body}\n")
+        part = f"* title\n.subckt rc u1 x1\n{RC}\n{deck.line}\n.ends\n"
+        extract(part, states=["x1"], inputs=["u1"]).rates(STATES, STATES)
     except UnverifiableError as error:
-        said.append(f"extractor: {str(error).partition(': ')[2]}")
+        said.append(f"extractor: {re.sub(r'^line [0-9]+: ', '', str(error))}")
     try:
         waves = Deck(files={"deck.cir": text}, main="deck.cir", signals=("v(x1)",), t_stop=STOP)
         Ngspice().run(waves, timeout=TIMEOUT)

@@ -146,6 +146,8 @@ def test_a_title_that_is_an_element_is_lost_and_named():
         (".tran 1e-06 0.001 0 1e-06\n", "", "N10"),
         (".end", ".op\n.end", "N10"),
         ("reltol=", "reltoll=", "N10"),
+        ("reltol=1e-9", "reltol=0", "N10"),
+        ("reltol=1e-9", "reltol=1n", "N10"),
         ("v(x1)\n", "v(x1) v(x9)\n", "N10"),
         ("x_dut", "r_9 x1 0 5.0\nx_dut", "N10"),
     ],

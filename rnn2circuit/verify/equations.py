@@ -347,7 +347,7 @@ def compare_initial(
         if float(error[i]) >= worst:
             worst = float(error[i])
             volts = float(wanted[i] - offsets(ports)[i])
-            detail = f"x{i + 1} by {source}: {found[i]!r} V, expected {volts!r} V"
+            detail = f"x{i + 1} by {source}: {float(found[i])!r} V, expected {volts!r} V"
     return measured(
         "extraction.initial", "initial state read from the netlist", worst, limit, detail=detail
     )

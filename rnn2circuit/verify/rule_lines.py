@@ -24,6 +24,7 @@ OPTION_NAMES = frozenset(
     {"klu", "reltol", "abstol", "vntol", "chgtol", "trtol", "gmin"}
     | {"method", "maxord", "itl1", "itl2", "itl4", "temp", "tnom"}
 )
+TOLERANCES = frozenset({"reltol", "abstol", "vntol", "chgtol", "trtol", "gmin"})
 RESERVED = frozenset({"gnd", "time", "temper", "hertz"})
 
 _NODE = re.compile(r"[a-z][a-z0-9_]*|0")
@@ -286,9 +287,14 @@ def check_value(deck: Deck, line: int, name: str, tokens: list[str]) -> None:
         deck.report("N4", line, f"{name} is {fields[-1]}; it must be positive")
 
 
+def is_number(token: str) -> bool:
+    """Whether it is a plain number, without suffix letters."""
+    return _NUMBER.fullmatch(token) is not None
+
+
 def check_number(deck: Deck, line: int, name: str, token: str) -> float | None:
     """N3; the number, or None where it is none."""
-    if not _NUMBER.fullmatch(token):
+    if not is_number(token):
         deck.report("N3", line, f"{token[:40]!r} of {name} is not a plain number")
         return None
     value = float(token)

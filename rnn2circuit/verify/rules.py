@@ -32,9 +32,11 @@ from rnn2circuit.verify.rule_lines import (
     BENCH_CARDS,
     OPTION_NAMES,
     REFERENCE,
+    TOLERANCES,
     Deck,
     Finding,
     check_number,
+    is_number,
     read_lines,
 )
 from rnn2circuit.verify.rule_scopes import read_scopes
@@ -206,11 +208,17 @@ def _check_pwl(deck: Deck, line: int, name: str, text: str) -> None:
 def _check_options(deck: Deck) -> None:
     for line, card, tokens in deck.cards:
         for token in tokens[1:] if card in (".options", ".option") else ():
-            option = token.partition("=")[0].lower()
+            option, _, value = token.lower().partition("=")
             if option not in OPTION_NAMES:
                 deck.report(
                     "N10", line, f"option {option[:40]!r} is not one that is known: ignored"
                 )
+            elif option in TOLERANCES and not _is_positive(value):
+                deck.report("N10", line, f"{option} is {value[:40]!r}; a tolerance is positive")
+
+
+def _is_positive(text: str) -> bool:
+    return is_number(text) and float(text) > 0
 
 
 def _check_saved(deck: Deck, known: set[str]) -> None:
