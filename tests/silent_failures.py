@@ -141,7 +141,7 @@ DECKS = (
         "b2 z1 0 v=exp(800*v(u1)*v(u1))\nr2 z1 0 1e3",
         "extractor: b2: its expression is not finite",
     ),
-    _deck("cube", "v(x1)^3", "the cube of |v(x1)|", "b2 z1 0 v=v(x1)^3\nr2 z1 0 1e3", "N11"),
+    _deck("cube", "v(x1)^3", "its magnitude's cube", "b2 z1 0 v=v(x1)^3\nr2 z1 0 1e3", "N11"),
     _deck("initial", ".ic of a net that does not exist", "ignored", ".ic v(x7)=1.0", "N5|x7"),
     _deck(
         "model-twice",
@@ -179,7 +179,7 @@ DECKS = (
         ".meas with a raw file",
         "not done",
         ".meas tran m find v(x1) at=1e-3",
-        "N1",
+        "N1: card",
     ),
     _deck("print", ".print with a raw file", "ignored", ".print tran v(x9)", "run: .*ignored"),
     _deck("comment", "a comment *#shell ..", "the command is run", "*#shell true", "N1"),
