@@ -37,8 +37,10 @@ def readonly(
     if raw.shape != shape:
         raise error(f"{name} must have shape {shape}, got {raw.shape}")
     array = np.array(raw, dtype=np.float64, order="C")
-    if raw.dtype.kind in "iu" and raw.itemsize == 8 and np.any(np.abs(array) > 2.0**53):
-        raise error(f"{name} holds an integer above 2**53, which float64 cannot hold exactly")
+    if raw.dtype.kind in "iu":
+        large = np.abs(array) >= 2.0**53  # 2**53 + 1 is rounded to 2**53
+        if any(int(a) != int(b) for a, b in zip(array[large], raw[large], strict=True)):
+            raise error(f"{name} holds an integer above 2**53, which float64 cannot hold exactly")
     bad = np.argwhere(~np.isfinite(array))
     if bad.size:
         where = tuple(int(i) for i in bad[0])
