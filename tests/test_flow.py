@@ -291,7 +291,9 @@ def test_the_simulator_evaluates_the_models_right_hand_side(family):
     for seed in range(4):
         form, coupling = ("rc", "rl")[seed % 2], ("vccs", "gyrator")[seed // 2]
         model = random_model(family, 3 + seed, 2, seed=seed)
-        compiled = compile_model(model, form=form, coupling=coupling, volts_per_unit=0.7)
+        compiled = compile_model(
+            model, form=form, coupling=coupling, volts_per_unit=0.7, duration=1.0
+        )
         check = evaluated(compiled, Ngspice())
         assert check.verdict is Verdict.PASS, check
         worst = max(worst, check.value)

@@ -92,7 +92,7 @@ def test_every_single_fault_is_caught_and_no_original_is_accused(family):
     for k, (form, coupling) in enumerate((f, c) for f in FORMS for c in COUPLINGS):
         for seed in (0, 1):
             model = random_model(family, 3, 2, seed=k + 10 * seed)
-            compiled = compile_model(model, form=form, coupling=coupling)
+            compiled = compile_model(model, form=form, coupling=coupling, duration=1.0)
             original = check_equations(compiled.netlist, compiled.record, model, seed=1)
             assert all(c.verdict is Verdict.PASS for c in original), original
             for what, text in mutants(compiled.netlist, MUTANTS_PER_MODEL, seed=seed):

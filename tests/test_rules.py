@@ -32,9 +32,8 @@ def test_no_rule_fires_on_what_is_emitted(family):
     for form in ("rc", "rl"):
         for coupling in ("vccs", "gyrator"):
             for seed in range(3):
-                compiled = compile_model(
-                    random_model(family, 1 + seed, seed, seed), form=form, coupling=coupling
-                )
+                model = random_model(family, 1 + seed, seed, seed)
+                compiled = compile_model(model, form=form, coupling=coupling, duration=1.0)
                 assert rules(compiled).verdict is Verdict.PASS, rules(compiled).detail
 
 

@@ -2,6 +2,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -81,12 +82,18 @@ def test_the_committed_netlists_are_what_is_written_today(golden, name, model, o
     golden(f"{name}.tb.cir", compiled.testbench)
 
 
+@cache
 def texts():
+    """Netlist and testbench of every family, form and coupling."""
+    return tuple(_texts())
+
+
+def _texts():
     for k, family in enumerate(FAMILIES):
         for form in ("rc", "rl"):
             for coupling in ("vccs", "gyrator"):
                 model = random_model(family, 4, 2, seed=k)
-                compiled = compile_model(model, form=form, coupling=coupling)
+                compiled = compile_model(model, form=form, coupling=coupling, duration=1.0)
                 yield compiled, compiled.netlist
                 yield compiled, compiled.testbench
 
