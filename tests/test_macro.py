@@ -222,7 +222,7 @@ REFUSALS = [
     (
         lambda: compile_model(neuron(), level="macro", seconds_per_unit=1e-10),
         NotRealizableError,
-        "for which op-amps of 3e[+]06 Hz are slow",
+        "for which op-amps of 5e[+]06 Hz are slow",
     ),
     (
         lambda: compile_model(neuron(), level="macro", technology=Technology(largest_resistor=1e4)),

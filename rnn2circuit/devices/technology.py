@@ -17,12 +17,12 @@ THERMAL = BOLTZMANN_PER_CHARGE * (KELVIN + NOMINAL)  # V, thermal voltage at 27 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpAmp:
-    """A JFET-input op-amp, by default of the class of a TL074."""
+    """A JFET-input op-amp, by default of the class of a TL074H."""
 
-    gain: float = 2e5  # V/V at DC
-    bandwidth: float = 3e6  # Hz, gain-bandwidth product
+    gain: float = 1e6  # V/V at DC
+    bandwidth: float = 5e6  # Hz, gain-bandwidth product
     output_resistance: float = 150.0
-    slew_rate: float = 13e6  # V/s
+    slew_rate: float = 20e6  # V/s
     headroom: float = 1.5  # V between supply and the largest output
     offset: float = 0.0
     bias_current: float = 0.0

@@ -47,7 +47,7 @@ class Ic:
 
 
 ICS: Mapping[type[Bank], Ic] = {
-    OpAmps: Ic("op-amp", "quad JFET-input op-amp", "TL074", 4),
+    OpAmps: Ic("op-amp", "quad JFET-input op-amp", "TL074H", 4),
     Otas: Ic("OTA", "dual bipolar transconductance amplifier", "LM13700", 2),
     Multipliers: Ic("multiplier", "four-quadrant multiplier with summing pin", "AD633", 1),
     Switches: Ic("switch", "quad analog switch", "DG411", 4),

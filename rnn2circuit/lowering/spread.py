@@ -117,11 +117,11 @@ SPREADS: Mapping[str, Spread] = {
         multiplier_gain=1e-4,
         multiplier_offset=1e-4,
     ),
-    # Typical figures of the data sheets of TL074, LM13700 and AD633, untrimmed.
+    # Typical figures of the data sheets of TL074H, LM13700 and AD633, untrimmed.
     "typical": Spread(
         resistor=0.01,
         capacitor=0.05,
-        opamp_offset=3e-3,
+        opamp_offset=1e-3,
         ota_offset=4e-4,
         ota_gain=1e-2,
         multiplier_gain=2.5e-3,
