@@ -8,6 +8,7 @@ No time integration takes place, and nothing here knows who wrote the text.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -364,11 +365,16 @@ class ExtractedSystem:
     def _sensitivities(self, z: Vector) -> tuple[Matrix, Matrix]:
         """Derivatives of all unknowns by states and inputs, at one solution."""
         if not self._groups:
-            a, lu = self._a, self._lu
-        else:
-            a = self._jacobian(z)
-            lu = _factor(a, self.unknown_labels)
+            return self._of_linear_part
+        a = self._jacobian(z)
+        return self._derivatives(a, _factor(a, self.unknown_labels))
 
+    @cached_property
+    def _of_linear_part(self) -> tuple[Matrix, Matrix]:
+        """The same where there are no expressions: of a thousand states it takes seconds."""
+        return self._derivatives(self._a, self._lu)
+
+    def _derivatives(self, a: Sparse, lu: Factors) -> tuple[Matrix, Matrix]:
         def refined(columns: Matrix) -> Matrix:
             found: Matrix = lu.solve(columns)
             for _ in range(REFINEMENTS):
