@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rnn2circuit.devices.eseries import (
+    LARGEST_BESIDE,
     SERIES,
     best_pair,
     decade,
@@ -96,6 +97,11 @@ def test_what_is_on_offer_is_what_the_best_pair_is_chosen_from():
     for value in 10 ** rng.uniform(1.1, 5.9, 100):
         best = best_pair("E24", value, low=low, high=high).value
         assert nearest_on(pairs, np.array([value]))[0] == pytest.approx(best, rel=SAME)
+    for value in (4.7031e7, 3.3e9):  # no part of 60 Gohm beside one of 47 Mohm
+        found = best_pair("E24", value, low=1.0, high=1e12)
+        assert found.arrangement == "series" or found.first <= LARGEST_BESIDE
+        around = nearest_on(values_on_offer("E24", pairs=True, low=1.0, high=1e12), [value])
+        assert around[0] == pytest.approx(found.value, rel=SAME)
     singles = values_on_offer("E24", pairs=False, low=low, high=high)
     assert singles.tolist() == values_between("E24", low, high).tolist()
 

@@ -27,7 +27,7 @@ from rnn2circuit.flow import boards as boards_module
 from rnn2circuit.flow.boards import Bench, collect, measure, outcomes, relative_error
 from rnn2circuit.flow.speed import predicted_error
 from rnn2circuit.flow.tolerance import analyze_tolerance
-from rnn2circuit.lowering.bill import bill_of_materials
+from rnn2circuit.lowering.bill import HIGH_OHM, bill_of_materials
 from rnn2circuit.lowering.purchase import buy_resistors
 from rnn2circuit.lowering.realistic import lower
 from rnn2circuit.lowering.spread import (
@@ -238,7 +238,11 @@ def test_packages_are_counted_in_ics_and_classes_follow_the_grade():
     assert by_kind["OTA"].packages == -(-counts["Otas"] // 2)
     assert by_kind["op-amp"].packages == -(-counts["OpAmps"] // 4)
     assert by_kind["multiplier"].packages == counts["Multipliers"]
-    assert {line.tolerance for line in compiled.bill if line.kind == "resistor"} == {"0.1 %"}
+    resistors = [line for line in compiled.bill if line.kind == "resistor"]
+    usual = {(r.tolerance, r.suggestion) for r in resistors if r.value <= HIGH_OHM}
+    assert usual == {("0.1 %", "Vishay TNPW")}
+    high = {(r.tolerance, r.suggestion) for r in resistors if r.value > HIGH_OHM}
+    assert high == {("1 %", "Vishay CRHV")}
     assert any("TL074" in note and "network.bom.csv" in note for note in compiled.notes)
     with_ptat = ptat_legs(compiled.realization.circuit, KELVIN + NOMINAL)
     legs = [line for line in bill_of_materials(with_ptat) if line.kind == "PTAT resistor"]

@@ -28,6 +28,8 @@ EXCEPTION = (185, 9.20)
 RESISTORS = (1.0, 10e6)  # ohm: what is on sale in every series
 CAPACITORS = (1e-12, 1e-3)  # F
 EQUAL = 1e-12  # a part this near to the value needs no partner
+# ohm, the larger of two in parallel: parts beyond it are rare, and a pair needs none of them.
+LARGEST_BESIDE = 1e8
 PARTNER = 1e4  # the smaller part of a pair is at least this part of the larger one
 
 
@@ -162,7 +164,8 @@ def best_pair(
     if arrangements in ("either", adding):
         found += _adding(grid, value, adding)
     if arrangements in ("either", sharing):
-        found += _sharing(grid, value, sharing)
+        beside = grid[grid <= LARGEST_BESIDE] if part == "resistor" else grid
+        found += _sharing(beside, value, sharing)
     return min(found, key=lambda pair: abs(np.log(pair.value / value)))
 
 
@@ -182,7 +185,8 @@ def values_on_offer(series: Series, *, pairs: bool, low: float, high: float) -> 
     large, small = (part.ravel() for part in np.meshgrid(singles, singles))
     added, shared = large + small, large * small / (large + small)
     added = added[(large >= small) & (small * PARTNER >= added)]
-    shared = shared[(large >= small) & (large <= PARTNER * shared)]
+    few = (large >= small) & (large <= PARTNER * shared) & (large <= LARGEST_BESIDE)
+    shared = shared[few]
     return np.unique(np.concatenate([singles, added, shared]))
 
 

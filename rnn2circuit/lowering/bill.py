@@ -59,6 +59,8 @@ RESISTORS: Mapping[Grade, tuple[str, str, str]] = {  # tolerance, class, suggest
     "1%": ("1 %", "metal film resistor", "Yageo MFR"),
     "0.1%": ("0.1 %", "thin film resistor", "Vishay TNPW"),
 }
+HIGH_OHM = 10e6  # above which neither of these is sold
+HIGH = ("1 %", "high-megohm thick film resistor", "Vishay CRHV")
 PTAT = ("PTAT resistor, 3300 ppm/K", "Vishay TFPT")
 CAPACITORS: Mapping[Grade, str] = {"1%": "5 %", "0.1%": "1 %"}
 CERAMIC, FILM = ("C0G ceramic capacitor", "Murata GRM"), ("polypropylene capacitor", "WIMA FKP")
@@ -169,7 +171,7 @@ def _ic(ic: Ic, names: Sequence[str]) -> BillLine:
 
 def _passive(key: tuple[str, str, float], names: Sequence[str], grade: Grade) -> BillLine:
     kind, unit, value = key
-    tolerance, part_class, suggestion = RESISTORS[grade]
+    tolerance, part_class, suggestion = HIGH if value > HIGH_OHM else RESISTORS[grade]
     if kind == "PTAT resistor":
         part_class, suggestion = PTAT
     if kind == "inductor":
