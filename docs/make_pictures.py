@@ -6,6 +6,7 @@ python docs/make_pictures.py neuron gru_xor   (these alone)
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 
 import rnn2circuit as r2c
 from rnn2circuit.demo import examples_directory, list_examples, load_example
+from rnn2circuit.flow import Level, simulate
+from rnn2circuit.flow.boards import relative_error
 from rnn2circuit.models.base import AbstractCell
 from rnn2circuit.report.plots import plot_neuron
+from rnn2circuit.report.tolerance import quantile
 
 PICTURES = Path(__file__).parent / "pictures"
 EXAMPLES = examples_directory()
@@ -208,13 +212,66 @@ def draw_boards() -> None:
     shrink(PICTURES / "boards.png")
 
 
+def draw_walk() -> None:
+    """How far the limit cycle is from its equation at each step on the way to a board."""
+
+    def at(level: Level, **options: Any) -> r2c.Compiled:
+        model = r2c.load(EXAMPLES / "ctrnn_cycle.npz")
+        return r2c.compile_model(model, level=level, duration=15.0, **options)
+
+    def off(compiled: r2c.Compiled) -> float:
+        t, error = relative_error(simulate(compiled))
+        return float(np.sqrt(np.trapezoid(error**2, t, axis=0) / (t[-1] - t[0])).max())
+
+    board = at("macro")
+    trims = ("offset", "gain", "tau")
+    found = r2c.analyze_tolerance(
+        board, runs=60, trims=trims, temperatures=(70,), ptat=True, workers=2
+    )
+    steps: list[tuple[str, float, float, float]] = []
+    for label, compiled in (
+        ("ideal elements", at("ideal")),
+        ("macromodels", board),
+        ("transistors, as designed", at("device", calibrated=False)),
+        ("transistors, calibrated", at("device")),
+        ("and of E24 values, one or two for each", at("device", values=r2c.Values(round="E24"))),
+    ):
+        steps.append((label, *3 * (off(compiled),)))
+    labels = ("1 % parts, 60 boards", "", "", "the same boards, offset, gain, tau trimmed")
+    for label, rung in zip(labels, found.rungs, strict=True):
+        if label:
+            steps.append((label, *quantile(rung.values, 0.5)))
+    for corner in found.corners:
+        legs = "with PTAT legs" if corner.ptat else "with plain legs"
+        steps.append(
+            (f"exact parts at {corner.celsius:g} °C, {legs}", *3 * (corner.outcome.nrmse,))
+        )
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for row, (label, middle, low, high) in enumerate(steps):
+        print(f"{label}: {middle:.1e} ({low:.1e} to {high:.1e})")
+        axes.plot([low, high], [row, row], color=COLOURS[0], lw=2.5, solid_capstyle="butt")
+        axes.plot(middle, row, "o", color=COLOURS[0], ms=6)
+        axes.annotate(f"{middle:.1e}", (high, row), (8, 0), textcoords="offset points", va="center")
+    axes.set(xscale="log", xlim=(3e-6, 1.0), xlabel="rms error of the worst state, parts of range")
+    axes.set_yticks(range(len(steps)), [label for label, *_ in steps])
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="0.9")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    figure.savefig(PICTURES / "walk.png", dpi=120)
+    shrink(PICTURES / "walk.png")
+
+
 def main():
     titles = {entry["name"]: entry["title"] for entry in list_examples(EXAMPLES)}
-    for name in sys.argv[1:] or ["neuron", "boards", *titles]:
+    for name in sys.argv[1:] or ["neuron", "boards", "walk", *titles]:
         if name == "neuron":
             draw_neuron()
         elif name == "boards":
             draw_boards()
+        elif name == "walk":
+            draw_walk()
         else:
             draw_example(name, titles[name])
 
