@@ -1,6 +1,7 @@
 """The error budget as text: one row per part, one per state, and the user's own metric."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from rnn2circuit.report.lines import TIE, WIDTH, plain, wrapped
@@ -62,8 +63,7 @@ def _per_state(gaps: Sequence[Gap]) -> list[str]:
     if not found:
         return []
     wide = min(_COLUMN, (WIDTH - _LABEL) // len(found) - 2)  # so that all parts fit the page
-    titles = [plain(title)[:wide] for title in found]
-    lines = ["", f"{'per state':<{_LABEL}}" + "".join(f"  {title:>{wide}}" for title in titles)]
+    lines = ["", *_heads([plain(title) for title in found], wide)]
     for which, letter in ((0, "x"), (1, "y")):
         columns = [parts[which] for parts in found.values()]
         figures = [c.figures for c in columns if c is not None]
@@ -80,6 +80,16 @@ def _per_state(gaps: Sequence[Gap]) -> list[str]:
             for k in shown
         ]
     return lines
+
+
+def _heads(titles: Sequence[str], wide: int) -> list[str]:
+    """Titles above their columns, over several lines where they are longer than a column."""
+    parts = [textwrap.wrap(title, wide) for title in titles]
+    most = max(len(part) for part in parts)
+    rows = zip(*([""] * (most - len(part)) + part for part in parts), strict=True)
+    lines = ["".join(f"  {word:>{wide}}" for word in row) for row in rows]
+    labels = [*[""] * (most - 1), "per state"]
+    return [f"{label:<{_LABEL}}{line}" for label, line in zip(labels, lines, strict=True)]
 
 
 def _badness(figures: Sequence[float]) -> tuple[bool, float]:
