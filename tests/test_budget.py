@@ -19,6 +19,7 @@ from rnn2circuit.models import Ctrnn, Lem, Linear, Ltc
 from rnn2circuit.models.io import load, save
 from rnn2circuit.models.program import MOST_STEPS, program_of, run_program, sampled
 from rnn2circuit.models.reference import solve
+from rnn2circuit.report.budget_text import budget_lines
 from rnn2circuit.report.html import report_html
 from rnn2circuit.report.json_report import report_from_json, report_json
 from rnn2circuit.report.junit import report_junit
@@ -594,3 +595,19 @@ def test_options_of_a_task_that_do_nothing_are_refused(options, message, tmp_pat
     save(ready(), tmp_path / "m.npz")
     assert main(["verify", str(tmp_path / "m.npz"), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_titles_that_are_wider_than_a_column_are_wrapped():
+    titles = (
+        "program against ODE",
+        "ODE against ideal",
+        "ideal against macro",
+        "macro against device",
+    )
+    parts = tuple(replace(GAP, id=str(k), title=title) for k, title in enumerate(titles))
+    whole = replace(GAP, id="whole", title="program against circuit")
+    lines = budget_lines(ErrorBudget(program="", parts=parts, whole=whole, task=None))
+    end = next(k for k, line in enumerate(lines) if line.startswith("per state"))
+    words = " ".join(lines[end - 1 : end + 1]).split()
+    assert sorted(words) == sorted(" ".join((*titles, whole.title, "per state")).split())
+    assert all(len(line) <= 100 for line in lines)
