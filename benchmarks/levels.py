@@ -4,6 +4,7 @@
     python benchmarks/levels.py --trained            # the shipped trained networks
     python benchmarks/levels.py ctrnn ltc            # some families or networks
     python benchmarks/levels.py --write              # each row into docs/levels.md
+    python benchmarks/levels.py --sensitivity        # what 0.1 % of every weight does to a network
 
 Columns: rms error of the worst state in parts of its range at levels ideal and macro, and with
 transistors before and after calibration; the largest error after it; what the fitted macromodels
@@ -13,7 +14,7 @@ predict, as their largest distance from the transistors.
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +29,19 @@ from rnn2circuit.errors import NotRealizableError, Rnn2CircuitError  # noqa: E40
 from rnn2circuit.flow import Compiled, Simulation, compile_model, simulate  # noqa: E402
 from rnn2circuit.flow.prediction import predicted  # noqa: E402
 from rnn2circuit.models.base import AbstractNetwork  # noqa: E402
+from rnn2circuit.models.reference import solve  # noqa: E402
 from rnn2circuit.models.trajectory import Trajectory  # noqa: E402
 
 STATES, INPUTS, SEEDS = 3, 1, 2
 CELL_STEPS = 20.0
 SMALLEST_RANGE = 1e-3  # of the largest: states that hardly move are judged against it
+SMALL, DRAWS, SAMPLES = 1e-3, 9, 601
 SETTLED = 0.99  # of a clock period: when states are read
 TIMEOUT = 900.0  # s
 # Model time of networks that take minutes to their end, with transistors by the thousand.
 SHORTER = {"ltc_signal": 3.0, "lem_fitzhugh": 8.0, "energy_sequence": 12.0}
 SHORTER |= {"gru_xor": 15.0, "lstm_denoise": 15.0}
+CLOCKED = ("gru_xor", "lstm_denoise")  # programs, no equations
 # Of more than 5000 transistors: at level device the fitted macromodels stand in for them.
 BY_MACROMODELS = ("lrc_spiral", "lrc_duffing", "lrc_predators", "lrc_sinusoid")
 # Weights of this one are as small as 1e-4: at the usual impedance nobody sells their resistors.
@@ -109,6 +113,24 @@ def random_network(family: str, seed: int) -> tuple[AbstractNetwork, float | Non
     return random_model(family, STATES, INPUTS, seed, activations=("tanh", "logistic")), None
 
 
+def sensitivity(name: str) -> list[float]:
+    """Errors of the equation alone when each of its numbers is off by 0.1 % (normal), sorted."""
+    compiled = load_example(name)
+    model, reference = compiled.model, compiled.reference
+    t = np.linspace(0.0, compiled.duration, SAMPLES)
+    rng = np.random.default_rng(0)
+    kept = ("x0", "w_in", "w_out", "b_out", "in_scale", "in_bias")
+    arrays = {f.name: getattr(model, f.name) for f in fields(model) if f.name not in kept}
+    arrays = {k: v for k, v in arrays.items() if isinstance(v, np.ndarray) and v.dtype == float}
+    found = []
+    for _ in range(DRAWS):
+        off = {k: v * (1.0 + SMALL * rng.normal(size=v.shape)) for k, v in arrays.items()}
+        moved = solve(replace(model, **off), compiled.stimulus, t_end=compiled.duration)
+        error = (moved(t) - reference(t)) / reference.range
+        found.append(float(np.sqrt((error**2).mean(axis=0)).max()))
+    return sorted(found)
+
+
 def random_row(family: str) -> list[float]:
     """The worst of some random models."""
     rows = []
@@ -177,9 +199,16 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="families, or networks with --trained")
     parser.add_argument("--trained", action="store_true", help="the shipped networks only")
     parser.add_argument("--write", action="store_true", help="into docs/levels.md")
+    parser.add_argument("--sensitivity", action="store_true", help="of the shipped networks")
     args = parser.parse_args()
     families = [f for f in (*FAMILIES, *CELLS) if f not in ("gated", "stack")]
     networks = [entry["name"] for entry in list_examples(examples_directory())]
+    if args.sensitivity:
+        print("network: rms error of the worst state with 0.1 % in every weight: median, most")
+        for name in args.names or [n for n in networks if n not in CLOCKED]:
+            found = sensitivity(name)
+            print(f"{name}: {found[DRAWS // 2]:.1e}, {found[-1]:.1e}", flush=True)
+        return
     tables = [Table("random models", "family", families, random_row)] if not args.trained else []
     if args.trained or (args.write and not args.names):
         tables.append(Table("trained networks", "network", networks, trained_row))
