@@ -4,14 +4,15 @@ import re
 
 import numpy as np
 import pytest
-from random_models import random_model
+from random_models import random_cell, random_model
 
 import rnn2circuit.flow.compile as compile_module
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError
-from rnn2circuit.flow import compile_model, simulate, swing
+from rnn2circuit.flow import compile_model, simulate, swing, verify_compiled
 from rnn2circuit.simulate.interface import Deck
 from rnn2circuit.simulate.ngspice import Ngspice
+from rnn2circuit.verify.reading import read_circuit
 
 TOO_MUCH = {"vccs": (1.5, r"x_deboo_1 .*12\.9 V.*10\.5 V; lower volts_per_unit, to 1\.1")}
 TOO_MUCH |= {"gyrator": (1.5, r"x_gyr_1\.x_howland_2 .*15\.7 V.*to 0\.9 or less")}
@@ -57,13 +58,36 @@ def test_what_is_refused_would_be_wrong_and_what_is_proposed_is_right(coupling, 
 
 
 @pytest.mark.spice
-def test_the_outputs_of_a_gyrator_are_where_the_check_takes_them_to_be():
-    compiled = compile_model(model(), level="macro", coupling="gyrator")
-    circuit = compiled.realization.circuit
-    found = [a for a in swing._amplifiers(circuit) if a.name.startswith("x_gyr_1.")]
-    plates = sorted({net for a in found for net, _ in a.sum})
-    inside = [f"v(x_dut.x_gyr_1.o{k})" for k in (1, 2)]
-    saved = [*inside, *(f"v(x_dut.{net})" for net in plates)]
+@pytest.mark.parametrize("strategy", ["balanced", "ladder", "minimum-noise"])
+def test_the_states_that_a_strategy_makes_have_volts_of_their_own(strategy):
+    network = random_model("linear", 4, 1, 9)  # whose new states are up to five times as large
+    compiled = compile_model(network, level="macro", strategy=strategy)
+    assert verify_compiled(compiled).passed
+    volts = 6.0 * compiled.state_map.states[0].volts_per_unit
+    with pytest.raises(NotRealizableError, match="lower volts_per_unit"):
+        compile_model(network, level="macro", strategy=strategy, volts_per_unit=volts)
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("family", ["elman", "gru", "lem_cell"])
+def test_amplifiers_of_a_clocked_cell_are_where_the_check_takes_them_to_be(family):
+    compiled = compile_model(random_cell(family, 2, 1, 1), level="macro", duration=6.0)
+    record, amplifiers = compiled.record, swing._amplifiers(compiled.realization.circuit)
+    ports = set(record.state_map.ports)
+    nets = [net for a in amplifiers for net, _ in a.sum if net not in ports]
+    found = swing._voltages(
+        read_circuit(compiled.netlist, record), record.state_map, compiled.reference, nets
+    )
+    run = waveforms(compiled, [f"v(x_dut.{net})" for net in nets])
+    steps, period = np.arange(compiled.reference.n_steps), record.state_map.clock.period
+    ends = np.concatenate([steps + 0.49, steps + 0.99]) * period  # of both phases
+    for net, volts in zip(nets, found.T, strict=True):
+        simulated = np.interp(ends, run.time, run.signals[f"v(x_dut.{net})"])
+        assert np.abs(simulated - volts).max() < PART * np.abs(found).max(), net
+
+
+def waveforms(compiled, saved):
+    """Waveforms of nets inside of the circuit."""
     text = re.sub(r"^\.save .*$", ".save " + " ".join(saved), compiled.testbench, flags=re.M)
     main = f"{compiled.name}.tb.cir"
     deck = Deck(
@@ -72,7 +96,18 @@ def test_the_outputs_of_a_gyrator_are_where_the_check_takes_them_to_be():
         signals=tuple(saved),
         t_stop=compiled.bench.transient.stop,
     )
-    waves = Ngspice().run(deck, timeout=60).signals
+    return Ngspice().run(deck, timeout=60)
+
+
+@pytest.mark.spice
+def test_the_outputs_of_a_gyrator_are_where_the_check_takes_them_to_be():
+    compiled = compile_model(model(), level="macro", coupling="gyrator")
+    circuit = compiled.realization.circuit
+    found = [a for a in swing._amplifiers(circuit) if a.name.startswith("x_gyr_1.")]
+    plates = sorted({net for a in found for net, _ in a.sum})
+    inside = [f"v(x_dut.x_gyr_1.o{k})" for k in (1, 2)]
+    saved = [*inside, *(f"v(x_dut.{net})" for net in plates)]
+    waves = waveforms(compiled, saved).signals
     for name, amplifier in zip(inside, found, strict=True):
         wanted = sum(k * waves[f"v(x_dut.{net})"] for net, k in amplifier.sum)
         assert np.abs(waves[name] - wanted).max() < PART * np.abs(wanted).max()

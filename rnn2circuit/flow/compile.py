@@ -281,11 +281,12 @@ def compile_model(
         "impedance": impedance,
     }
     technology = technology or Technology()
-    reference = None
+    reference = ran = None
     if level != "ideal":
         reference = _reference(model, stimulus, duration)
         usual = _scaling(target, given)
-        given = realistic_scale(model, reference, technology, given, usual=usual)
+        ran = _own_run(states, reference)
+        given = realistic_scale(target, ran, technology, given, usual=usual)
     scaling = _scaling(target, given)
     slow = () if level == "ideal" else speed_notes(target, scaling.seconds_per_unit, technology)
     if capacitance not in CAPACITANCES:
@@ -357,8 +358,9 @@ def compile_model(
         parts_sha256="" if level == "ideal" else definitions_sha256(netlist),
     )
     inside: tuple[str, ...] = ()
-    if isinstance(reference, ReferenceSolution) and states is None:
-        inside = check_swing(realization.circuit, netlist, record, reference, technology)
+    if ran is not None:
+        own = replace(record, state_map=realization.state_map)
+        inside = check_swing(realization.circuit, netlist, own, ran, technology)
     changed = None if states is None else states.model
     compiled = _with_testbench(
         netlist,
@@ -530,6 +532,15 @@ def _with_testbench(
         realized=realized,
         original=original,
     )
+
+
+def _own_run(
+    states: StateRealization | None, reference: ReferenceSolution | Trajectory
+) -> ReferenceSolution | Trajectory:
+    """The run of the circuit's own states, where a strategy changed them."""
+    if states is None:
+        return reference
+    return solve(states.model, reference.stimulus, t_end=reference.t_end)
 
 
 def _reference(

@@ -5,10 +5,12 @@ inside, such as the output of an op-amp that gives a state its weights, is known
 Kirchhoff's laws of the emitted text, with ideal parts, at states of the network's own solution.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rnn2circuit.arrays import Matrix
 from rnn2circuit.circuit.circuit import Circuit
 from rnn2circuit.circuit.parts import ActiveGyrators, Multipliers, OpAmps
 from rnn2circuit.devices.technology import Technology
@@ -16,8 +18,11 @@ from rnn2circuit.errors import NotRealizableError, UnverifiableError
 from rnn2circuit.lowering.bill import part_references
 from rnn2circuit.lowering.realistic import ARGUMENT
 from rnn2circuit.models.reference import ReferenceSolution
-from rnn2circuit.statemap import NetlistMap, to_volts
+from rnn2circuit.models.trajectory import Trajectory
+from rnn2circuit.statemap import NetlistMap, StateMap, to_volts
+from rnn2circuit.verify.clocked import ClockedSystem
 from rnn2circuit.verify.extraction import ExtractedSystem
+from rnn2circuit.verify.netlist import Netlist
 from rnn2circuit.verify.reading import read_circuit
 
 POINTS = 101  # of the run
@@ -28,7 +33,7 @@ def check_swing(
     circuit: Circuit,
     text: str,
     record: NetlistMap,
-    reference: ReferenceSolution,
+    reference: ReferenceSolution | Trajectory,
     technology: Technology,
 ) -> tuple[str, ...]:
     """Nothing, or a note where the text could not be read.
@@ -44,32 +49,53 @@ def check_swing(
     if not amplifiers:
         return ()
     nets = list(dict.fromkeys(net for a in amplifiers for net, _ in a.sum))
-    ports = record.state_map
-    t = np.linspace(0.0, reference.t_end, POINTS)
     try:
-        system = ExtractedSystem(
-            read_circuit(text, record),
-            states=[m.port for m in ports.states],
-            inputs=[m.port for m in ports.inputs],
-            outputs=nets,
-        )
-        found = system.rates(
-            to_volts(ports.states, reference(t)), to_volts(ports.inputs, reference.stimulus(t))
-        )
+        found = _voltages(read_circuit(text, record), record.state_map, reference, nets)
     except UnverifiableError as error:
         return (f"voltages inside were not held against the supplies: {error}",)
-    volts = dict(zip(nets, found.outputs.T, strict=True))
+    volts = dict(zip(nets, found.T, strict=True))
     largest = [float(np.abs(sum(k * volts[net] for net, k in a.sum)).max()) for a in amplifiers]
     most = technology.supply - technology.opamp.headroom
     worst = int(np.argmax(largest))
     if largest[worst] > most:
-        fitting = ports.states[0].volts_per_unit * most / largest[worst] * SHARE
+        fitting = record.state_map.states[0].volts_per_unit * most / largest[worst] * SHARE
         raise NotRealizableError(
             f"{amplifiers[worst].name} ({amplifiers[worst].meaning}) would have to stand at "
             f"{largest[worst]:.3g} V, between its supplies it reaches {most:g} V; lower "
             f"volts_per_unit, to {fitting:.2g} or less"
         )
     return ()
+
+
+def _voltages(
+    netlist: Netlist,
+    ports: StateMap,
+    reference: ReferenceSolution | Trajectory,
+    nets: Sequence[str],
+) -> Matrix:
+    """At moments of the run, shape (moments, nets); of a clocked cell in both phases of a step."""
+    states, inputs = ([m.port for m in maps] for maps in (ports.states, ports.inputs))
+    if isinstance(reference, Trajectory):
+        if ports.clock is None:
+            raise UnverifiableError("the map names no clock")
+        step = np.unique(np.linspace(0, reference.n_steps - 1, POINTS).astype(int))
+        clocked = ClockedSystem(
+            replace(netlist, subckt=None),
+            states=states,
+            inputs=inputs,
+            outputs=nets,
+            clock=ports.clock,
+        )
+        done = clocked.steps(
+            to_volts(ports.states, reference.states[step]),
+            to_volts(ports.inputs, reference.inputs[step]),
+        )
+        return np.vstack([done.outputs, done.outputs_next])
+    t = np.linspace(0.0, reference.t_end, POINTS)
+    system = ExtractedSystem(netlist, states=states, inputs=inputs, outputs=nets)
+    return system.rates(
+        to_volts(ports.states, reference(t)), to_volts(ports.inputs, reference.stimulus(t))
+    ).outputs
 
 
 @dataclass(frozen=True, slots=True)

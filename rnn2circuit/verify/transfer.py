@@ -24,7 +24,8 @@ from rnn2circuit.models import Linear
 from rnn2circuit.statemap import NetlistMap, scales, to_units, to_volts
 from rnn2circuit.verify.checks import Check, measured
 from rnn2circuit.verify.equations import EXACT
-from rnn2circuit.verify.extraction import extract
+from rnn2circuit.verify.extraction import extract_from
+from rnn2circuit.verify.reading import read_circuit
 
 Response = ComplexArray  # shape (points, p, columns)
 
@@ -39,8 +40,8 @@ def read_linear(text: str, record: NetlistMap) -> Linear:
     """
     ports = record.state_map
     n, m = len(ports.states), len(ports.inputs)
-    system = extract(
-        text,
+    system = extract_from(
+        read_circuit(text, record),
         states=[port.port for port in ports.states],
         inputs=[port.port for port in ports.inputs],
         outputs=[port.port for port in ports.outputs],
