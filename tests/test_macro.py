@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from rnn2circuit.flow.layers import read_back
 from rnn2circuit.lowering.dataflow import read_dataflow
 from rnn2circuit.models import Ctrnn, Elman, Hopfield, Linear, Lrc
 from rnn2circuit.statemap import map_from_json
+from rnn2circuit.synthesis.scaling import FORMS
+from rnn2circuit.synthesis.topology import COUPLINGS, INPUT_COUPLINGS
 from rnn2circuit.verify.checks import Verdict
 from rnn2circuit.verify.equations import check_equations
 from rnn2circuit.verify.netlist import Netlist
@@ -413,3 +416,29 @@ def test_a_map_that_claims_what_loosens_limits_does_not_hide_a_fault(claim):
     ids = {"level": "extraction.f", "preferred": "structure.parts"}
     (check,) = (c for c in checks if c.id == ids[next(iter(claim))])
     assert check.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_every_form_and_input_has_parts_or_is_refused_in_words(coupling):
+    model = random_model("linear", 3, 1, 2)
+    made = 0
+    for form, inputs in product(FORMS, INPUT_COUPLINGS):
+        try:
+            compiled = compile_model(
+                model, level="macro", form=form, coupling=coupling, inputs_as=inputs, duration=1.0
+            )
+        except NotRealizableError:
+            continue
+        checks = check_equations(compiled.netlist, compiled.record, model, seed=1)
+        assert all(check.verdict is Verdict.PASS for check in checks), (form, inputs, checks)
+        made += 1
+    assert made >= {"vccs": 4, "gyrator": 3, "rails": 3}.get(coupling, 0)
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("inputs", ["resistor", "gyrator"])
+@pytest.mark.parametrize("family", ["linear", "ctrnn"])
+def test_inputs_of_every_kind_drive_parts(family, inputs):
+    model = random_model(family, 3, 2, 2, activations=("tanh",))
+    compiled = compile_model(model, level="macro", inputs_as=inputs)
+    assert verify_compiled(compiled).passed

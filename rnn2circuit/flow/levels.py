@@ -71,7 +71,10 @@ def at_level(
     """
     if level == "ideal":
         return Lowered(realization=realization, library="", technology=technology)
-    circuit = place_parts(realization.circuit, technology, values, calibration=calibration)
+    held = [m.port for m in realization.state_map.inputs]
+    circuit = place_parts(
+        realization.circuit, technology, values, held=held, calibration=calibration
+    )
     voltages = (technology.supply, -technology.supply, technology.reference)
     supplies = tuple(
         SupplyMap(name=name, port=name, voltage=voltage)

@@ -1,5 +1,6 @@
 """From an ideal circuit to parts with values that can be bought."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rnn2circuit.circuit.circuit import Circuit
@@ -23,6 +24,7 @@ def place_parts(
     technology: Technology,
     values: Values | None,
     *,
+    held: Sequence[str] = (),
     calibration: Calibration | None = None,
 ) -> Circuit:
     """The ideal circuit with parts of a technology, and of preferred values where asked for.
@@ -46,7 +48,7 @@ def place_parts(
         high=technology.largest_capacitor,
         least=SCALED / technology.largest_resistor,
     )
-    circuit = lower(ideal, technology, calibration=calibration, capacitors=choice)
+    circuit = lower(ideal, technology, held=held, calibration=calibration, capacitors=choice)
     if values.round is None:
         return ptat_legs(circuit, KELVIN + NOMINAL) if values.ptat_legs else circuit
     pairs = len(decade(values.round)) <= PAIRED if values.pairs is None else values.pairs
@@ -56,7 +58,7 @@ def place_parts(
     on_offer = values_on_offer(values.round, pairs=pairs, low=low, high=high)
     picked = better_capacitors(circuit, on_offer, technology, choice)
     choice = replace(choice, picked=picked)
-    circuit = lower(ideal, technology, calibration=calibration, capacitors=choice)
+    circuit = lower(ideal, technology, held=held, calibration=calibration, capacitors=choice)
     circuit = rounded_together(circuit, on_offer, technology)
     if values.ptat_legs:
         circuit = ptat_legs(circuit, KELVIN + NOMINAL)

@@ -5,6 +5,7 @@ needs them. So a lowering first looks through the sums: every voltage is an affi
 *signals*, which are the voltages of inputs, capacitors, stages and products.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -160,19 +161,24 @@ class _Wiring:
     shown: dict[int, float] = field(default_factory=lambda: {})  # shown net -> transresistance
 
 
-def read_dataflow(circuit: Circuit) -> Dataflow:
+def read_dataflow(circuit: Circuit, held: Sequence[str] = ()) -> Dataflow:
     """Look through the sums of an ideal circuit.
+
+    Parameters
+    ----------
+    held : sequence of str
+        Nets that whoever uses the circuit drives: its inputs. What flows into them moves nothing.
 
     Raises
     ------
     NotRealizableError
         If the circuit holds elements that no rule below covers.
     """
-    return _Reader(circuit).read()
+    return _Reader(circuit, frozenset(circuit.nets.index(name) for name in held)).read()
 
 
 class _Reader:
-    def __init__(self, circuit: Circuit) -> None:
+    def __init__(self, circuit: Circuit, held: frozenset[int]) -> None:
         self.circuit = circuit
         self.wiring = _Wiring()
         for bank in circuit.banks:
@@ -182,11 +188,12 @@ class _Reader:
         self.gyrators = [row for row in self.wiring.gyrators if self._between_stores(row)]
         for row in self.wiring.ties:
             if row not in self.ties and row[0] not in self.series:
-                _conduct(self.wiring, *row)
+                self._conduct(*row, held)
         for p1, p2, g in self.wiring.gyrators:
             if (p1, p2, g) not in self.gyrators:
-                self.wiring.currents.setdefault(p1, []).append((p2, -g))
-                self.wiring.currents.setdefault(p2, []).append((p1, g))
+                for here, there, gm in ((p1, p2, -g), (p2, p1, g)):
+                    if here not in held:
+                        self.wiring.currents.setdefault(here, []).append((there, gm))
         self.known: dict[int, Affine] = {GROUND: ZERO}
         self.nodes: dict[int, Node] = {}
         self.pending: set[int] = set()
@@ -213,6 +220,15 @@ class _Reader:
             gyrators=tuple(self.gyrators),
             loops=loops,
         )
+
+    def _conduct(self, p: int, n: int, siemens: float, held: frozenset[int]) -> None:
+        """A resistor loads both its ends, and each end drives the other."""
+        w = self.wiring
+        for here, there in ((p, n), (n, p)):
+            if here != GROUND and here not in held:
+                w.to_ground[here] = w.to_ground.get(here, 0.0) + siemens
+                if there != GROUND:
+                    w.currents.setdefault(here, []).append((there, siemens))
 
     def _series(self) -> dict[int, tuple[int, float]]:
         """Resistors that follow an inductor: from its end to the next net, and their ohms."""
@@ -353,12 +369,3 @@ def _attach(w: _Wiring, bank: Bank) -> None:  # noqa: C901 - one case per bank k
                 f"there is no realistic part for {type(bank).__name__} ({bank.stem!r}); levels "
                 "macro and device take coupling vccs, and gyrator in form rc"
             )
-
-
-def _conduct(w: _Wiring, p: int, n: int, siemens: float) -> None:
-    """A resistor loads both its ends, and each end drives the other."""
-    for here, there in ((p, n), (n, p)):
-        if here != GROUND:
-            w.to_ground[here] = w.to_ground.get(here, 0.0) + siemens
-            if there != GROUND:
-                w.currents.setdefault(here, []).append((there, siemens))

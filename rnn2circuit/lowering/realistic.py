@@ -98,10 +98,16 @@ def lower(
     circuit: Circuit,
     technology: Technology,
     *,
+    held: Sequence[str] = (),
     calibration: Calibration | None = None,
     capacitors: CapacitorChoice | None = None,
 ) -> Circuit:
     """Realize an ideal circuit with parts.
+
+    Parameters
+    ----------
+    held : sequence of str
+        Ports that are inputs: a testbench holds their voltages.
 
     Returns a circuit with the same ports, in the same order and with the same meaning, and three
     more: `SUPPLIES`.
@@ -112,7 +118,7 @@ def lower(
         If the ideal circuit holds what no part does, a weight does not fit into the sum in front
         of a stage, or a value cannot be bought.
     """
-    flow, notes = without_negligible(read_dataflow(circuit), technology)
+    flow, notes = without_negligible(read_dataflow(circuit, held), technology)
     if capacitors is not None:
         flow = choose_capacitors(flow, capacitors)
     for node in flow.nodes:
