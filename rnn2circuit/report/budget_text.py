@@ -84,7 +84,7 @@ def _per_state(gaps: Sequence[Gap]) -> list[str]:
 
 def _heads(titles: Sequence[str], wide: int) -> list[str]:
     """Titles above their columns, over several lines where they are longer than a column."""
-    parts = [textwrap.wrap(title, wide) for title in titles]
+    parts = [textwrap.wrap(title, wide) or [""] for title in titles]
     most = max(len(part) for part in parts)
     rows = zip(*([""] * (most - len(part)) + part for part in parts), strict=True)
     lines = ["".join(f"  {word:>{wide}}" for word in row) for row in rows]
