@@ -38,15 +38,27 @@ def readonly(
         raise error(f"{name} must have shape {shape}, got {raw.shape}")
     array = np.array(raw, dtype=np.float64, order="C")
     if raw.dtype.kind in "iu":
-        large = np.abs(array) >= 2.0**53  # 2**53 + 1 is rounded to 2**53
-        if any(int(a) != int(b) for a, b in zip(array[large], raw[large], strict=True)):
-            raise error(f"{name} holds an integer above 2**53, which float64 cannot hold exactly")
+        # 2**53 + 1 is rounded to 2**53; below, all are exact.
+        require_exact(name, raw[np.abs(array) >= 2.0**53].tolist(), error=error)
     bad = np.argwhere(~np.isfinite(array))
     if bad.size:
         where = tuple(int(i) for i in bad[0])
         raise error(f"{name}{list(where)} is {array[where]}; every entry must be finite")
     array.setflags(write=False)
     return array
+
+
+def require_exact(
+    name: str, integers: Sequence[int], *, error: type[Rnn2CircuitError] = ModelError
+) -> None:
+    """Raise `error` if float64 cannot hold one of `integers`."""
+    for value in integers:
+        try:
+            exact = float(value) == value
+        except OverflowError:
+            exact = False
+        if not exact:
+            raise error(f"{name} holds an integer above 2**53, which float64 cannot hold exactly")
 
 
 def first_where(mask: NDArray[np.bool_]) -> tuple[int, ...]:

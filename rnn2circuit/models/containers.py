@@ -15,13 +15,13 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn2circuit.arrays import require_exact
 from rnn2circuit.errors import ModelError
 from rnn2circuit.models.mat_file import read_mat
 from rnn2circuit.models.torch_file import read_torch_zip
 
 MAX_BYTES = 1 << 30  # of all tensors of a file, unpacked
 MAX_RATIO = 200  # unpacked to packed; weights hardly compress
-FLOAT64_INTEGERS = 2**53  # up to which every integer is a float64
 MAX_JSON_BYTES = 64 << 20
 MAX_HEADER = 64 << 10  # bytes of an npy header
 PLAIN = "fiu"  # real numbers; complex, bool, text, dates and objects are refused
@@ -234,17 +234,8 @@ def _check_json_numbers(name: str, value: object, *, depth: int) -> None:
             _check_json_numbers(name, item, depth=depth + 1)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise ModelError(f"{name!r} holds {value!r}, expected numbers")
-    elif abs(value) > FLOAT64_INTEGERS and isinstance(value, int) and value != _float(value):
-        raise ModelError(
-            f"{name!r} holds an integer above 2**53, which float64 cannot hold exactly"
-        )
-
-
-def _float(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+    elif isinstance(value, int):
+        require_exact(repr(name), [value])
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
