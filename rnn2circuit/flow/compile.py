@@ -373,6 +373,7 @@ def compile_model(
         accuracy=accuracy,
         realized=changed if rounded is None else rounded.equations,
         reference=reference,
+        ran=ran,
     )
     return replace(
         compiled,
@@ -498,7 +499,12 @@ def _with_testbench(
     accuracy: Accuracy,
     realized: Linear | None = None,
     reference: ReferenceSolution | Trajectory | None = None,
+    ran: ReferenceSolution | Trajectory | None = None,
 ) -> Compiled:
+    """Choose the step, and write the testbench.
+
+    `reference` is the run of `model` and `ran` that of `realized`, where they are known already.
+    """
     exponent, fineness = 0.0, accuracy
     if record.level != "ideal" and accuracy == "default":
         fineness = "parts"
@@ -512,7 +518,9 @@ def _with_testbench(
         exponent = lyapunov_exponent(reference)
         h = largest_step(reference, accuracy=fineness, exponent=exponent)
         if realized is not None:
-            original, reference = reference, solve(realized, stimulus, t_end=duration)
+            original = reference
+            known = isinstance(ran, ReferenceSolution)
+            reference = ran if known else solve(realized, stimulus, t_end=duration)
             h = min(h, largest_step(reference, accuracy=fineness, exponent=exponent))
     h = h if step is None else positive("step", step)
     bench = make_testbench(record, stimulus, duration=duration, step=h)
