@@ -139,7 +139,7 @@ def sensitivity(name: str) -> list[float]:
     model, reference = compiled.model, compiled.reference
     t = np.linspace(0.0, compiled.duration, SAMPLES)
     rng = np.random.default_rng(0)
-    kept = ("x0", "w_in", "w_out", "b_out", "in_scale", "in_bias")
+    kept = ("x0", "w_out", "b_out", "in_scale", "in_bias")  # no weights of the equation
     arrays = {f.name: getattr(model, f.name) for f in fields(model) if f.name not in kept}
     arrays = {k: v for k, v in arrays.items() if isinstance(v, np.ndarray) and v.dtype == float}
     found = []

@@ -19,7 +19,7 @@ import rnn2circuit as r2c
 from rnn2circuit.devices.technology import Technology
 from rnn2circuit.errors import NotRealizableError, Rnn2CircuitError
 from rnn2circuit.flow import Values, compile_model, simulate
-from rnn2circuit.flow.boards import relative_error
+from rnn2circuit.flow.boards import nrmse
 from rnn2circuit.flow.speed import predicted_error
 from rnn2circuit.flow.tolerance import analyze_tolerance
 from rnn2circuit.lowering.spread import SPREADS, TRIMS
@@ -75,11 +75,6 @@ def speed() -> None:
         print(f"{simulator}, one board after the other: {1e3 * each:.0f} ms each")
 
 
-def nrmse(compiled) -> float:
-    t, error = relative_error(simulate(compiled))
-    return float(np.sqrt(np.trapezoid(error**2, t, axis=0) / (t[-1] - t[0])).max())
-
-
 def rounding() -> None:
     print("network: exact, E96, E24, E24 pairs, E12 pairs")
     choices = [None, Values(round="E96"), Values(round="E24", pairs=False)]
@@ -89,7 +84,7 @@ def rounding() -> None:
         for values in choices:
             try:
                 compiled = compile_model(model, level="macro", values=values, duration=duration)
-                figures.append(f"{nrmse(compiled):.1e}")
+                figures.append(f"{nrmse(simulate(compiled)):.1e}")
             except Rnn2CircuitError as error:
                 figures.append(str(error)[:120])
         print(f"  {name}: {', '.join(figures)}", flush=True)
@@ -188,7 +183,7 @@ def lag() -> None:
             for bank in fast.realization.circuit.banks
             if bank.stem == "state"
         )
-        print(f"  {name}: {nrmse(fast):.1e}, {predicted_error(tau, Technology()):.1e}")
+        print(f"  {name}: {nrmse(simulate(fast)):.1e}, {predicted_error(tau, Technology()):.1e}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import rnn2circuit as r2c
 from rnn2circuit.demo import examples_directory, list_examples, load_example
 from rnn2circuit.flow import Level, simulate
-from rnn2circuit.flow.boards import relative_error
+from rnn2circuit.flow.boards import nrmse
 from rnn2circuit.models.base import AbstractCell
 from rnn2circuit.report.plots import plot_neuron
 from rnn2circuit.report.tolerance import quantile
@@ -219,10 +219,6 @@ def draw_walk() -> None:
         model = r2c.load(EXAMPLES / "ctrnn_cycle.npz")
         return r2c.compile_model(model, level=level, duration=15.0, **options)
 
-    def off(compiled: r2c.Compiled) -> float:
-        t, error = relative_error(simulate(compiled))
-        return float(np.sqrt(np.trapezoid(error**2, t, axis=0) / (t[-1] - t[0])).max())
-
     board = at("macro")
     trims = ("offset", "gain", "tau")
     found = r2c.analyze_tolerance(
@@ -236,11 +232,12 @@ def draw_walk() -> None:
         ("transistors, calibrated", at("device")),
         ("and of E24 values, one or two for each", at("device", values=r2c.Values(round="E24"))),
     ):
-        steps.append((label, *3 * (off(compiled),)))
-    labels = ("1 % parts, 60 boards", "", "", "the same boards, offset, gain, tau trimmed")
-    for label, rung in zip(labels, found.rungs, strict=True):
-        if label:
-            steps.append((label, *quantile(rung.values, 0.5)))
+        steps.append((label, *3 * (nrmse(simulate(compiled)),)))
+    for label, rung in (
+        ("1 % parts, 60 boards", found.rungs[0]),
+        ("the same boards, offset, gain, tau trimmed", found.rungs[-1]),
+    ):
+        steps.append((label, *quantile(rung.values, 0.5)))
     for corner in found.corners:
         legs = "with PTAT legs" if corner.ptat else "with plain legs"
         steps.append(

@@ -136,6 +136,11 @@ def relative_error(done: Simulation) -> tuple[Vector, Matrix]:
     return t, (x - wanted) / floored(np.ptp(wanted, axis=0))
 
 
+def nrmse(done: Simulation) -> float:
+    """Rms error over the run, in parts of range, of the state where it is largest."""
+    return float(_rms(*relative_error(done)).max())
+
+
 def _rms(t: Vector, error: Matrix) -> Vector:
     """Root of the mean square over time: steps of a simulator are no fair sample of it."""
     if len(t) < 2:
