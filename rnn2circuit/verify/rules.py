@@ -15,7 +15,7 @@ N6    every net has a path to ground on which its voltage is defined
 N7    no loop of ideal voltage sources
 N8    inputs: PWL in pairs, from 0, strictly increasing
 N9    no time in an expression: no simulator sets a breakpoint there
-N10   one analysis, known options, saved vectors that exist
+N10   one analysis, known options, tolerances above 0, saved vectors that exist
 N11   no power operator, no literal of more digits than ngspice keeps in expressions
 N12   sizes and spread of R, C, L and gm: told, and no fault
 ====  =============================================================================
