@@ -18,7 +18,7 @@ from rnn2circuit.statemap import to_units
 # A simulator gets this long before it is taken to hang: a minute, and more for large networks
 # (seconds per accepted step and cubed state, thirty times what dense LU was measured to need).
 BASE_TIMEOUT = 60.0  # s
-START_UP = 5e-5  # s: a hundred times what an op-amp of 5 MHz needs
+START_UP = 5e-5  # s: over a thousand time constants of a follower with an op-amp of 5 MHz
 TIMEOUT_PER_STEP = 2e-7  # s
 TIMEOUT_PER_PART = 1e-4  # s per step and element of a realistic level, likewise
 
